@@ -61,7 +61,7 @@ export class PodError extends Error {
 export function printOrigin(origin: Origin): string {
   const place =
     origin.line > 0 ? `${origin.file || "<manifest>"}:${origin.line}:${origin.column}  ` : "";
-  return `${place}${origin.field}`;
+  return `${place}${origin.field}`.trimEnd();
 }
 
 /** The text a user reads on stderr. */
