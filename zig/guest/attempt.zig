@@ -20,6 +20,7 @@ const attempts = [_]Attempt{
     .{ .name = "chmod-setuid", .arguments = 1, .run = &chmodSetuid }, // P
     .{ .name = "unshare", .arguments = 1, .run = &unshare }, // N: CLONE_NEW… flags
     .{ .name = "clone3", .arguments = 1, .run = &clone3 }, // N: flags
+    .{ .name = "clone-into-cgroup", .arguments = 1, .run = &cloneIntoCgroup }, // P: the cgroup's folder
     .{ .name = "setns", .arguments = 1, .run = &setns }, // P
     .{ .name = "setuid", .arguments = 1, .run = &setuid }, // N
     .{ .name = "ptrace", .arguments = 1, .run = &ptrace }, // N: pid
@@ -120,9 +121,19 @@ fn unshare(words: sys.Words) usize {
     return sys.call(.unshare, .{number(words[0])});
 }
 
-/// `struct clone_args` of man 2 clone, up to set_tid_size: the size of its second version.
 fn clone3(words: sys.Words) usize {
-    const arguments = [10]u64{ number(words[0]), 0, 0, 0, @intFromEnum(linux.SIG.CHLD), 0, 0, 0, 0, 0 };
+    return cloneWith(number(words[0]), 0);
+}
+
+fn cloneIntoCgroup(words: sys.Words) usize {
+    const folder = openRead(words);
+    if (linux.errno(folder) != .SUCCESS) return folder;
+    return cloneWith(linux.CLONE.INTO_CGROUP, folder);
+}
+
+/// `struct clone_args` of man 2 clone, in its third version.
+fn cloneWith(flags: u64, cgroup: u64) usize {
+    const arguments = [11]u64{ flags, 0, 0, 0, @intFromEnum(linux.SIG.CHLD), 0, 0, 0, 0, 0, cgroup };
     const result = sys.call(.clone3, .{ &arguments, @sizeOf(@TypeOf(arguments)) });
     if (result == 0) sys.exit(0);
     return result;
