@@ -174,7 +174,7 @@ function target(reading: Reading, name: string, at: number): ParsedNode | null {
 }
 
 function scalar(reading: Reading, node: Scalar.Parsed, field: string, at: number): Tree {
-  const value: unknown = node.value;
+  const value: unknown = isText(node) ? node.source : node.value;
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (value === null || value === undefined) return null;
   const source = show(node.source);
@@ -186,6 +186,12 @@ function scalar(reading: Reading, node: Scalar.Parsed, field: string, at: number
     report(reading, "manifest.syntax", `${source} is too large for a number; quote it`, at, field);
   }
   return value;
+}
+
+/** The parser takes `.` and `1e999` for numbers that are none, and `<<` for a merge anywhere. */
+function isText({ value, source }: Scalar.Parsed): boolean {
+  const isNoNumber = typeof value === "number" && !Number.isFinite(value);
+  return typeof value === "symbol" || (isNoNumber && !/^[-+]?\.(inf|nan)$/i.test(source));
 }
 
 function mapping(walk: Walk, map: YAMLMap.Parsed, field: string): Map<string, Tree> {

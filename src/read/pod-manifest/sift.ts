@@ -42,6 +42,7 @@ function sift(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string):
   if (inner instanceof z.ZodObject && isMap(tree)) return siftMap(sieve, inner, tree, field);
   if (inner instanceof z.ZodArray && Array.isArray(tree)) {
     const items: readonly Tree[] = tree;
+    if (items.length === 0) sieve.fates.push({ field, fate: supported });
     return items.map((item, index) => sift(sieve, inner.element, item, fieldOf(field, index)));
   }
   if (inner instanceof z.ZodRecord && isMap(tree)) return siftRecord(sieve, tree, field);
