@@ -1,5 +1,5 @@
-//! One container by the best techniques known: born in the pod's lean mount namespace, every source a detached tree,
-//! its root moved onto the empty one. Runs in the child.
+//! One container by the best techniques known: born in the pod's lean mount namespace, every source
+//! a detached tree, its root moved onto the empty one. Runs in the child.
 const sys = @import("sys.zig");
 const pods = @import("pod.zig");
 const protocol = @import("protocol.zig");
@@ -11,7 +11,8 @@ const Trace = sys.Trace;
 pub fn run(pod: *const pods.Pod, container: *const pods.Container, slot: *pods.Slot, batch: u32) noreturn {
     const trace: Trace = .{ .who = "container", .ticks = if (pod.request.options.timed) &slot.ticks else null };
     const root = makeOverlay(&trace, pod, container);
-    // Nothing is below the namespace's root but an empty read-only tmpfs, so pivot_root's walk over all processes buys nothing.
+    // Nothing is below the namespace's root but an empty read-only tmpfs, so pivot_root's walk over
+    // all processes buys nothing.
     _ = trace.call(.enter, .fchdir, .{root});
     _ = trace.call(.enter, .move_mount, .{ root, "", sys.AT_FDCWD, "/", sys.MOVE_MOUNT_F_EMPTY_PATH });
     _ = trace.call(.enter, .chroot, .{"."});

@@ -1,4 +1,5 @@
-//! `zig build` here makes zig-out/bin/floor: one static program that carries the keeper and the container's program inside.
+//! `zig build` here makes zig-out/bin/floor: one static program that carries the keeper and the
+//! container's program inside.
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
@@ -7,6 +8,8 @@ pub fn build(b: *std.Build) void {
     const floor = program(b, target, "floor");
     for ([_][]const u8{ "keeper", "stamp" }) |name| {
         const inner = program(b, target, name);
+        // Installed, too: the containers of other runtimes run the same program.
+        if (std.mem.eql(u8, name, "stamp")) b.installArtifact(inner);
         floor.root_module.addAnonymousImport(name, .{ .root_source_file = inner.getEmittedBin() });
     }
     b.installArtifact(floor);

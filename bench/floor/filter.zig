@@ -1,5 +1,6 @@
-//! The seccomp filter, computed while compiling: the syscalls that container engines allow by default, as ranges of numbers.
-//! `balanced` is a binary tree over the ranges, `linear` one comparison after another: the best twin's and the naive twin's.
+//! The seccomp filter, computed while compiling: the syscalls that container engines allow by
+//! default, as ranges of numbers. `balanced` is a binary tree over the ranges, `linear` one
+//! comparison after another: the best twin's and the naive twin's.
 const std = @import("std");
 const builtin = @import("builtin");
 const linux = std.os.linux;
@@ -148,7 +149,8 @@ fn answerOf(comptime verdict: Verdict) []const Instruction {
     };
 }
 
-/// moby/profiles, seccomp/default.json (Apache-2.0): what it allows without a condition, and ptrace and its kin as on kernels since 4.8.
+/// moby/profiles, seccomp/default.json (Apache-2.0): what it allows without a condition, and ptrace
+/// and its kin as on kernels since 4.8.
 const allowed =
     \\arch_prctl modify_ldt process_vm_readv process_vm_writev ptrace
     \\accept accept4 access adjtimex alarm bind brk cachestat capget capset chdir chmod chown chown32

@@ -230,7 +230,8 @@ fn podName() sys.Text {
 
 const Keeper = struct { socket: i32, pid: usize, pidfd: i32, ticks: u64 };
 
-/// Shares this process's memory until it has exec'd, so what it costs does not depend on how large the caller is.
+/// Shares this process's memory until it has exec'd, so what it costs does not depend on how large
+/// the caller is.
 fn spawnKeeper() Keeper {
     var ticks: sys.Ticks = @splat(0);
     const timed: sys.Trace = .{ .who = "launcher", .ticks = if (arguments.steps) &ticks else null };
@@ -275,7 +276,8 @@ fn ask(socket: i32, kind: protocol.Kind) protocol.Reply {
     return reply;
 }
 
-/// A container that fails leaves its siblings at the gate; ten seconds of silence are taken for that.
+/// A container that fails leaves its siblings at the gate; ten seconds of silence are taken for
+/// that.
 fn receive(socket: i32, bytes: []u8) void {
     var ready = extern struct { fd: i32, events: i16 = 1, revents: i16 = 0 }{ .fd = socket };
     const limit = [2]u64{ 10, 0 };
@@ -284,7 +286,8 @@ fn receive(socket: i32, bytes: []u8) void {
     if (size != bytes.len) trace.fail(.message, .read, 104);
 }
 
-/// Fetches the first instructions' times after a request, and adds up its steps. Returns when the last of them was.
+/// Fetches the first instructions' times after a request, and adds up its steps. Returns when the
+/// last of them was.
 fn settle(socket: i32, count: u32, reply: protocol.Reply, began: u64, wall: u64, launcher: u64, totals: *Steps.Totals) u64 {
     run.request.kind = .stamps;
     _ = trace.call(.message, .write, .{ socket, &run.request, @sizeOf(protocol.Request) });

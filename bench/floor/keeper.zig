@@ -1,5 +1,6 @@
-//! The supervising process of one pod: makes its namespaces and what its containers share, forks the containers, ends them.
-//! It serves one launcher over one socket and has no other events, so it needs no loop.
+//! The supervising process of one pod: makes its namespaces and what its containers share, forks
+//! the containers, ends them. It serves one launcher over one socket and has no other events, so it
+//! needs no loop.
 const std = @import("std");
 const sys = @import("sys.zig");
 const pods = @import("pod.zig");
@@ -75,7 +76,8 @@ fn up() void {
     launch(0, count);
 }
 
-/// One more container. Sources of the host are cloned in its mount namespace, where alone they may be.
+/// One more container. Sources of the host are cloned in its mount namespace, where alone they may
+/// be.
 fn join() void {
     const trace = &pod.trace;
     if (!pod.request.options.naive) {
@@ -102,7 +104,8 @@ fn makeDirectory() void {
     pod.directory = pod.trace.fd(.directories, .openat, .{ pod.request.sources.state, name.ptr(), flags });
 }
 
-/// Once per pod: /dev/shm, the generated files, the sources of masks, sysfs with its masks, the message queues.
+/// Once per pod: /dev/shm, the generated files, the sources of masks, sysfs with its masks, the
+/// message queues.
 fn makeShared() void {
     const trace = &pod.trace;
     const closed = sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV | sys.MOUNT_ATTR_NOEXEC;
@@ -192,7 +195,8 @@ fn writeFile(directory: i32, name: [*:0]const u8, content: []const u8) void {
     _ = trace.call(.cgroup, .close, .{file});
 }
 
-/// Forks `count` containers, lets them set themselves up side by side, and returns when all have exec'd.
+/// Forks `count` containers, lets them set themselves up side by side, and returns when all have
+/// exec'd.
 fn launch(first: u32, count: u32) void {
     const trace = &pod.trace;
     // The naive twin sets one container up after the other.
@@ -229,7 +233,8 @@ fn launch(first: u32, count: u32) void {
         _ = trace.call(.pipes, .close, .{container.stdout[1]});
         _ = trace.call(.pipes, .close, .{container.stderr[1]});
     }
-    // Every write end closes on exec; if a container has died instead, waitid in `down` finds too few.
+    // Every write end closes on exec; if a container has died instead, waitid in `down` finds too
+    // few.
     var byte: u8 = undefined;
     _ = trace.call(.wait, .read, .{ execs[0], &byte, 1 });
     _ = trace.call(.pipes, .close, .{execs[0]});

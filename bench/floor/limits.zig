@@ -1,4 +1,5 @@
-//! The last steps of a container, the same in both twins: limits, capabilities, filter, standard streams, gate, exec.
+//! The last steps of a container, the same in both twins: limits, capabilities, filter, standard
+//! streams, gate, exec.
 const sys = @import("sys.zig");
 const pods = @import("pod.zig");
 const filter = @import("filter.zig");
@@ -8,7 +9,8 @@ const PR_CAPBSET_DROP = 24;
 const PR_SET_NO_NEW_PRIVS = 38;
 const SIGKILL = 9;
 
-/// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE: what CRI-O leaves.
+/// CHOWN, DAC_OVERRIDE, FOWNER, FSETID, KILL, SETGID, SETUID, SETPCAP, NET_BIND_SERVICE: what CRI-O
+/// leaves.
 const kept: u64 = 0b101_1111_1011;
 const capability_last = 40;
 

@@ -1,4 +1,5 @@
-//! One container as most runtimes make it: a copy of the host's mounts, mount(2) by path, pivot_root and umount2, a linear filter.
+//! One container as most runtimes make it: a copy of the host's mounts, mount(2) by path,
+//! pivot_root and umount2, a linear filter.
 const sys = @import("sys.zig");
 const pods = @import("pod.zig");
 const protocol = @import("protocol.zig");
@@ -127,7 +128,8 @@ fn makeDev(container: *const Container) void {
     container.mount(.mqueue, "mqueue", "/dev/mqueue", closed, 0);
 }
 
-/// man 2 pivot_root: with both paths ".", the old root ends up on top of the new one and is unmounted from there.
+/// man 2 pivot_root: with both paths ".", the old root ends up on top of the new one and is
+/// unmounted from there.
 fn enter(container: *const Container) void {
     const trace = container.trace;
     _ = trace.call(.enter, .chdir, .{container.root.ptr()});

@@ -43,7 +43,8 @@ pub fn samples(name: []const u8, values: []const u64) void {
     text("]");
 }
 
-/// Means over the requests: `wall` beside the sum of timed calls on the critical path (launcher, keeper, slowest container).
+/// Means over the requests: `wall` beside the sum of timed calls on the critical path (launcher,
+/// keeper, slowest container).
 pub fn steps(name: []const u8, totals: anytype, ticks_per_us: u64) void {
     text(",\"");
     text(name);

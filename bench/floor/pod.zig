@@ -1,4 +1,5 @@
-//! What the keeper knows of its pod, and the page that it shares with children that have not exec'd yet.
+//! What the keeper knows of its pod, and the page that it shares with children that have not exec'd
+//! yet.
 const sys = @import("sys.zig");
 const protocol = @import("protocol.zig");
 
@@ -40,7 +41,8 @@ pub const Shared = extern struct {
     slots: [protocol.containers_max]Slot,
 };
 
-/// Waits until all of the batch are ready. The last one does not ask the keeper: that would cost two switches of the CPU.
+/// Waits until all of the batch are ready. The last one does not ask the keeper: that would cost
+/// two switches of the CPU.
 pub fn passGate(trace: *const sys.Trace, shared: *Shared, batch: u32) void {
     if (@atomicRmw(u32, &shared.arrived, .Add, 1, .acq_rel) + 1 == batch) {
         @atomicStore(u32, &shared.gate, 1, .release);

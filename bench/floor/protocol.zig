@@ -1,4 +1,5 @@
-//! What launcher and keeper say to each other: fixed messages over a SOCK_SEQPACKET pair. Descriptors are inherited, not sent.
+//! What launcher and keeper say to each other: fixed messages over a SOCK_SEQPACKET pair.
+//! Descriptors are inherited, not sent.
 const std = @import("std");
 const sys = @import("sys.zig");
 
@@ -21,8 +22,9 @@ pub const Options = packed struct(u32) {
     _: u27 = 0,
 };
 
-/// Descriptors that the keeper inherits from the launcher. Those that are detached trees may be used from any mount namespace
-/// for overlay layers, but may be cloned only in the namespace that they were cloned in (Linux 6.15).
+/// Descriptors that the keeper inherits from the launcher. Those that are detached trees may be
+/// used from any mount namespace for overlay layers, but may be cloned only in the namespace that
+/// they were cloned in (Linux 6.15).
 pub const Sources = extern struct {
     host_namespace: i32,
     seed_namespace: i32,
@@ -55,7 +57,8 @@ pub const Reply = extern struct {
     all: sys.Ticks = @splat(0),
 };
 
-/// When each container called execve, and when its program ran its first instruction: nanoseconds of CLOCK_MONOTONIC.
+/// When each container called execve, and when its program ran its first instruction: nanoseconds
+/// of CLOCK_MONOTONIC.
 pub const Stamps = extern struct { exec_at: [containers_max]u64 = @splat(0), first: [containers_max]u64 = @splat(0) };
 
 pub const Masked = struct { path: [:0]const u8, directory: bool };

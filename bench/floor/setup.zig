@@ -1,5 +1,6 @@
-//! What a run needs once, outside of every timing: its directories and control groups, the sealed keeper, the seed namespace,
-//! detached trees of the host's sources. And its end: nothing of this is left.
+//! What a run needs once, outside of every timing: its directories and control groups, the sealed
+//! keeper, the seed namespace, detached trees of the host's sources. And its end: nothing of this
+//! is left.
 const std = @import("std");
 const sys = @import("sys.zig");
 const protocol = @import("protocol.zig");
@@ -56,7 +57,8 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
     var files: [2]u64 = undefined;
     _ = trace.call(.setup, .prlimit64, .{ 0, 7, 0, &files });
     request.files_hard_max = files[1];
-    // A pod's keeper holds four descriptors for each container; containers get a limit of their own.
+    // A pod's keeper holds four descriptors for each container; containers get a limit of their
+    // own.
     files[0] = files[1];
     _ = trace.call(.setup, .prlimit64, .{ 0, 7, &files, 0 });
     run.request = request;
@@ -139,8 +141,8 @@ fn clone(path: [*:0]const u8, attributes: u64) i32 {
     return tree;
 }
 
-/// The host's /usr with an almost empty /usr/local and one file on it, read-only and nosuid: one tree, so that a container gets
-/// all three mounts with one recursive clone.
+/// The host's /usr with an almost empty /usr/local and one file on it, read-only and nosuid: one
+/// tree, so that a container gets all three mounts with one recursive clone.
 fn makeUsr(directory: []const u8) i32 {
     const closed = sys.MOUNT_ATTR_RDONLY | sys.MOUNT_ATTR_NOSUID;
     const usr = clone("/usr", closed);
@@ -153,7 +155,8 @@ fn makeUsr(directory: []const u8) i32 {
     return usr;
 }
 
-/// A mount namespace that holds one empty, read-only tmpfs. Made by a child, which ends when its namespace has been opened.
+/// A mount namespace that holds one empty, read-only tmpfs. Made by a child, which ends when its
+/// namespace has been opened.
 fn makeSeed(directory: []const u8) i32 {
     var done: [2]i32 = undefined;
     var go: [2]i32 = undefined;
@@ -194,7 +197,8 @@ fn becomeLean(directory: []const u8) void {
     _ = trace.call(.setup, .mount, .{ 0, "/", 0, sys.MS_REMOUNT | sys.MS_RDONLY, 0 });
 }
 
-/// Ends what still runs in the run's groups and removes groups and files. Tolerates what is missing.
+/// Ends what still runs in the run's groups and removes groups and files. Tolerates what is
+/// missing.
 pub fn cleanUp(run: *const Run) void {
     const kill: sys.Text = .of(&.{ run.cgroup.slice(), "/cgroup.kill" });
     const file = sys.raw(.openat, .{ sys.AT_FDCWD, kill.ptr(), sys.O_WRONLY | sys.O_CLOEXEC });
@@ -203,7 +207,8 @@ pub fn cleanUp(run: *const Run) void {
         _ = sys.raw(.close, .{file});
         while (sys.raw(.wait4, .{ -1, 0, 0, 0 }) > 0) {}
     }
-    // Containers whose keeper was killed are the init process's children: their groups empty a moment later.
+    // Containers whose keeper was killed are the init process's children: their groups empty a
+    // moment later.
     for (0..200) |_| {
         removeTree(sys.AT_FDCWD, run.cgroup.ptr());
         if (!exists(run.cgroup.ptr())) break;

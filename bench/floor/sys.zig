@@ -240,7 +240,8 @@ pub fn cloneOnto(arguments: *const CloneArgs, entry: *const fn (usize) callconv(
     };
 }
 
-/// Every program here starts like this: no libc, no std start code. `entry` gets argc, argv, envp as the kernel laid them out.
+/// Every program here starts like this: no libc, no std start code. `entry` gets argc, argv, envp
+/// as the kernel laid them out.
 pub fn start(comptime entry: fn ([*]const usize) callconv(.c) noreturn) fn () callconv(.naked) noreturn {
     return struct {
         fn run() callconv(.naked) noreturn {
