@@ -1,0 +1,682 @@
+// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
+
+export const layoutHash = 0xcb94a47344dd5721n;
+export const planMagic = 1313624144;
+export const planBytesMax = 4194304;
+export const operationsMax = 4096;
+export const podSlots = 64;
+export const slotsMax = 256;
+export const slotNone = 4294967295;
+export const slotTargetProcess = 64;
+export const slotTargetCgroup = 65;
+export const protocolVersion = 1;
+export const frameBytesMax = 4198400;
+export const processesMax = 2048;
+export const noProcess = 4294967295;
+export const recordMagic = 1145259346;
+
+export const stages = [
+  "prepare",
+  "build",
+  "enter",
+  "limit",
+  "exec",
+] as const;
+
+export const planKinds = [
+  "sandbox",
+  "container",
+  "exec",
+  "update",
+  "teardown",
+] as const;
+
+export const fileTypes = [
+  "any",
+  "directory",
+  "file",
+  "socket",
+  "character_device",
+  "block_device",
+] as const;
+
+export const statuses = [
+  "ok",
+  "failed",
+  "no_such_process",
+  "invalid",
+  "refused",
+  "timed_out",
+  "layout",
+] as const;
+
+export const processStates = [
+  "none",
+  "starting",
+  "running",
+  "exited",
+] as const;
+
+export const calls = [
+  "none",
+  "openat",
+  "openat2",
+  "mkdirat",
+  "fchmod",
+  "fchownat",
+  "mknodat",
+  "symlinkat",
+  "write",
+  "read",
+  "unlinkat",
+  "statx",
+  "open_tree",
+  "mount_setattr",
+  "move_mount",
+  "fsopen",
+  "fsconfig",
+  "fsmount",
+  "mount",
+  "umount2",
+  "clone3",
+  "unshare",
+  "setns",
+  "pidfd_open",
+  "sethostname",
+  "socket",
+  "socketpair",
+  "pipe2",
+  "ioctl",
+  "chroot",
+  "chdir",
+  "fchdir",
+  "pivot_root",
+  "setsid",
+  "dup3",
+  "prlimit64",
+  "setgroups",
+  "setresgid",
+  "setresuid",
+  "capset",
+  "prctl",
+  "seccomp",
+  "execve",
+  "execveat",
+  "close_range",
+  "sendmsg",
+  "epoll_ctl",
+  "memfd_create",
+  "mmap",
+  "bind",
+  "listen",
+  "verify",
+  "injected",
+] as const;
+
+export const roles = [
+  "observer",
+  "owner",
+] as const;
+
+export const requestTags = {
+  hello: 1,
+  launch: 2,
+  signal: 3,
+  end: 4,
+  hand_over: 5,
+  subscribe: 6,
+  resize: 7,
+  attach: 8,
+  kill_tree: 9,
+} as const;
+
+export const answerTags = {
+  welcome: 101,
+  reply: 102,
+  exited: 103,
+  ended: 104,
+  trace: 105,
+} as const;
+
+export const namespaceFlags = {
+  net: 1,
+  ipc: 2,
+  uts: 4,
+  mnt: 8,
+  pid: 16,
+  cgroup: 32,
+  user: 64,
+} as const;
+
+export const attributeFlags = {
+  rdonly: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+} as const;
+
+export const launchFlags = {
+  streams_passed: 1,
+  stdin: 2,
+  terminal: 4,
+  detached: 8,
+  unrecorded: 16,
+  stdin_once: 32,
+} as const;
+
+export const planHeader = {
+  size: 40,
+  fields: {
+    magic: { type: "u32", offset: 0 },
+    bytes: { type: "u32", offset: 4 },
+    operations: { type: "u32", offset: 8 },
+    kind: { type: "u8", offset: 12 },
+    flags: { type: "u8", offset: 13 },
+    root_uid: { type: "u32", offset: 16 },
+    root_gid: { type: "u32", offset: 20 },
+    deadline_ms: { type: "u32", offset: 24 },
+    fail_at: { type: "u32", offset: 28 },
+    layout: { type: "u64", offset: 32 },
+  },
+} as const;
+
+export const planRecord = {
+  size: 8,
+  fields: {
+    tag: { type: "u16", offset: 0 },
+    stage: { type: "u8", offset: 2 },
+    bytes: { type: "u32", offset: 4 },
+  },
+} as const;
+
+export const frameHead = {
+  size: 16,
+  fields: {
+    bytes: { type: "u32", offset: 0 },
+    tag: { type: "u32", offset: 4 },
+    request: { type: "u32", offset: 8 },
+  },
+} as const;
+
+export const hello = {
+  size: 16,
+  fields: {
+    version: { type: "u32", offset: 0 },
+    role: { type: "u32", offset: 4 },
+    layout: { type: "u64", offset: 8 },
+  },
+} as const;
+
+export const welcome = {
+  size: 16,
+  fields: {
+    version: { type: "u32", offset: 0 },
+    keeper_pid: { type: "u32", offset: 4 },
+    layout: { type: "u64", offset: 8 },
+  },
+} as const;
+
+export const launch = {
+  size: 24,
+  fields: {
+    process: { type: "u32", offset: 0 },
+    target: { type: "u32", offset: 4 },
+    after: { type: "u32", offset: 8 },
+    flags: { type: "u32", offset: 12 },
+    stop_signal: { type: "u32", offset: 16 },
+    grace_ms: { type: "u32", offset: 20 },
+  },
+} as const;
+
+export const signal = {
+  size: 8,
+  fields: {
+    process: { type: "u32", offset: 0 },
+    signal: { type: "u32", offset: 4 },
+  },
+} as const;
+
+export const end = {
+  size: 8,
+  fields: {
+    grace_ms: { type: "u32", offset: 0 },
+  },
+} as const;
+
+export const resize = {
+  size: 8,
+  fields: {
+    process: { type: "u32", offset: 0 },
+    rows: { type: "u16", offset: 4 },
+    columns: { type: "u16", offset: 6 },
+  },
+} as const;
+
+export const attach = {
+  size: 8,
+  fields: {
+    process: { type: "u32", offset: 0 },
+    flags: { type: "u32", offset: 4 },
+  },
+} as const;
+
+export const killTree = {
+  size: 8,
+  fields: {
+    process: { type: "u32", offset: 0 },
+  },
+} as const;
+
+export const reply = {
+  size: 32,
+  fields: {
+    status: { type: "u32", offset: 0 },
+    process: { type: "u32", offset: 4 },
+    pid: { type: "u32", offset: 8 },
+    operation: { type: "u32", offset: 12 },
+    call: { type: "u32", offset: 16 },
+    errno: { type: "u32", offset: 20 },
+    elapsed_ns: { type: "u64", offset: 24 },
+  },
+} as const;
+
+export const exited = {
+  size: 48,
+  fields: {
+    process: { type: "u32", offset: 0 },
+    code: { type: "i32", offset: 4 },
+    signal: { type: "u32", offset: 8 },
+    oom_kills: { type: "u32", offset: 12 },
+    cpu_us: { type: "u64", offset: 16 },
+    memory_peak_bytes: { type: "u64", offset: 24 },
+    started_ns: { type: "i64", offset: 32 },
+    ended_ns: { type: "i64", offset: 40 },
+  },
+} as const;
+
+export const recordHead = {
+  size: 64,
+  fields: {
+    magic: { type: "u32", offset: 0 },
+    version: { type: "u32", offset: 4 },
+    layout: { type: "u64", offset: 8 },
+    keeper_pid: { type: "u32", offset: 16 },
+    mount_namespace: { type: "u32", offset: 20 },
+    started_ns: { type: "i64", offset: 24 },
+    detached: { type: "u32", offset: 32 },
+  },
+} as const;
+
+export const recordEntry = {
+  size: 72,
+  fields: {
+    sequence: { type: "u32", offset: 0 },
+    process: { type: "u32", offset: 4 },
+    state: { type: "u32", offset: 8 },
+    pid: { type: "u32", offset: 12 },
+    started_ns: { type: "i64", offset: 16 },
+    ended_ns: { type: "i64", offset: 24 },
+    code: { type: "i32", offset: 32 },
+    signal: { type: "u32", offset: 36 },
+    oom_kills: { type: "u32", offset: 40 },
+    lines_dropped: { type: "u32", offset: 44 },
+    cpu_us: { type: "u64", offset: 48 },
+    memory_peak_bytes: { type: "u64", offset: 56 },
+    sequence_end: { type: "u32", offset: 68 },
+  },
+} as const;
+
+export const ops = {
+  open_directory: {
+    tag: 0,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      path: { type: "text", offset: 0 },
+      slot: { type: "slot", offset: 8 },
+    },
+  },
+  make_directory: {
+    tag: 1,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      name: { type: "text", offset: 0 },
+      parent: { type: "slot", offset: 8 },
+      slot: { type: "slot", offset: 12 },
+      mode: { type: "u32", offset: 16 },
+      uid: { type: "u32", offset: 20 },
+      gid: { type: "u32", offset: 24 },
+    },
+  },
+  make_cgroup: {
+    tag: 2,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      name: { type: "text", offset: 0 },
+      parent: { type: "slot", offset: 8 },
+      slot: { type: "slot", offset: 12 },
+    },
+  },
+  write_cgroup: {
+    tag: 3,
+    stages: ["prepare"],
+    size: 24,
+    fields: {
+      file: { type: "text", offset: 0 },
+      value: { type: "text", offset: 8 },
+      cgroup: { type: "slot", offset: 16 },
+    },
+  },
+  make_tmpfs: {
+    tag: 4,
+    stages: ["prepare"],
+    size: 40,
+    fields: {
+      bytes_max: { type: "u64", offset: 0 },
+      inodes_max: { type: "u64", offset: 8 },
+      slot: { type: "slot", offset: 16 },
+      mode: { type: "u32", offset: 20 },
+      uid: { type: "u32", offset: 24 },
+      gid: { type: "u32", offset: 28 },
+      attributes: { type: "attributes", offset: 32 },
+      attached: { type: "u32", offset: 36 },
+    },
+  },
+  write_file: {
+    tag: 5,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      name: { type: "text", offset: 0 },
+      content: { type: "bytes", offset: 8 },
+      directory: { type: "slot", offset: 16 },
+      mode: { type: "u32", offset: 20 },
+      uid: { type: "u32", offset: 24 },
+      gid: { type: "u32", offset: 28 },
+    },
+  },
+  clone_tree: {
+    tag: 6,
+    stages: ["prepare", "build"],
+    size: 24,
+    fields: {
+      name: { type: "text", offset: 0 },
+      source: { type: "slot", offset: 8 },
+      slot: { type: "slot", offset: 12 },
+      attributes: { type: "attributes", offset: 16 },
+    },
+  },
+  open_volume: {
+    tag: 7,
+    stages: ["prepare"],
+    size: 48,
+    fields: {
+      path: { type: "text", offset: 0 },
+      sub_path: { type: "text", offset: 8 },
+      base: { type: "slot", offset: 16 },
+      slot: { type: "slot", offset: 20 },
+      attributes: { type: "attributes", offset: 24 },
+      user_namespace: { type: "slot", offset: 28 },
+      expect: { type: "fileType", offset: 32 },
+      create_mode: { type: "u32", offset: 36 },
+      recursive: { type: "u32", offset: 40 },
+    },
+  },
+  make_overlay: {
+    tag: 8,
+    stages: ["prepare", "build"],
+    size: 24,
+    fields: {
+      first_lower: { type: "slot", offset: 0 },
+      lower_count: { type: "u32", offset: 4 },
+      upper: { type: "slot", offset: 8 },
+      work: { type: "slot", offset: 12 },
+      slot: { type: "slot", offset: 16 },
+      attributes: { type: "attributes", offset: 20 },
+    },
+  },
+  open_log: {
+    tag: 9,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      name: { type: "text", offset: 0 },
+      bytes_max: { type: "u64", offset: 8 },
+      directory: { type: "slot", offset: 16 },
+      files_max: { type: "u32", offset: 20 },
+      drop_when_full: { type: "u32", offset: 24 },
+    },
+  },
+  make_user_namespace: {
+    tag: 10,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      first_id: { type: "u32", offset: 0 },
+      count: { type: "u32", offset: 4 },
+      slot: { type: "slot", offset: 8 },
+      namespaces: { type: "namespaces", offset: 12 },
+    },
+  },
+  enter_namespaces: {
+    tag: 11,
+    stages: ["prepare"],
+    size: 8,
+    fields: {
+      namespaces: { type: "namespaces", offset: 0 },
+    },
+  },
+  loopback_up: {
+    tag: 12,
+    stages: ["prepare"],
+    size: 8,
+    fields: {
+    },
+  },
+  set_hostname: {
+    tag: 13,
+    stages: ["prepare"],
+    size: 8,
+    fields: {
+      name: { type: "text", offset: 0 },
+    },
+  },
+  show_proc: {
+    tag: 14,
+    stages: ["prepare"],
+    size: 8,
+    fields: {
+    },
+  },
+  spawn: {
+    tag: 15,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      namespaces: { type: "namespaces", offset: 0 },
+      cgroup: { type: "slot", offset: 4 },
+      pid_namespace: { type: "slot", offset: 8 },
+      user_namespace: { type: "slot", offset: 12 },
+      target: { type: "slot", offset: 16 },
+      join: { type: "namespaces", offset: 20 },
+      keep_process: { type: "slot", offset: 24 },
+    },
+  },
+  remove_cgroup: {
+    tag: 16,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      name: { type: "text", offset: 0 },
+      parent: { type: "slot", offset: 8 },
+    },
+  },
+  remove_tree: {
+    tag: 17,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      name: { type: "text", offset: 0 },
+      parent: { type: "slot", offset: 8 },
+    },
+  },
+  place_root: {
+    tag: 18,
+    stages: ["build"],
+    size: 8,
+    fields: {
+      tree: { type: "slot", offset: 0 },
+    },
+  },
+  make_devices: {
+    tag: 19,
+    stages: ["build"],
+    size: 16,
+    fields: {
+      bytes_max: { type: "u64", offset: 0 },
+      target: { type: "text", offset: 8 },
+    },
+  },
+  mount: {
+    tag: 20,
+    stages: ["build", "enter"],
+    size: 32,
+    fields: {
+      type: { type: "text", offset: 0 },
+      target: { type: "text", offset: 8 },
+      options: { type: "texts", offset: 16 },
+      attributes: { type: "attributes", offset: 24 },
+    },
+  },
+  attach: {
+    tag: 21,
+    stages: ["build"],
+    size: 16,
+    fields: {
+      target: { type: "text", offset: 0 },
+      tree: { type: "slot", offset: 8 },
+    },
+  },
+  mask: {
+    tag: 22,
+    stages: ["enter"],
+    size: 8,
+    fields: {
+      target: { type: "text", offset: 0 },
+    },
+  },
+  make_read_only: {
+    tag: 23,
+    stages: ["enter"],
+    size: 8,
+    fields: {
+      target: { type: "text", offset: 0 },
+    },
+  },
+  enter_by_move: {
+    tag: 24,
+    stages: ["enter"],
+    size: 8,
+    fields: {
+    },
+  },
+  enter_by_pivot: {
+    tag: 25,
+    stages: ["enter"],
+    size: 8,
+    fields: {
+    },
+  },
+  set_rlimit: {
+    tag: 26,
+    stages: ["limit"],
+    size: 24,
+    fields: {
+      soft: { type: "u64", offset: 0 },
+      hard: { type: "u64", offset: 8 },
+      resource: { type: "u32", offset: 16 },
+    },
+  },
+  set_oom_score: {
+    tag: 27,
+    stages: ["limit"],
+    size: 8,
+    fields: {
+      value: { type: "i32", offset: 0 },
+    },
+  },
+  open_terminal: {
+    tag: 28,
+    stages: ["limit"],
+    size: 8,
+    fields: {
+      rows: { type: "u32", offset: 0 },
+      columns: { type: "u32", offset: 4 },
+    },
+  },
+  drop_bounding: {
+    tag: 29,
+    stages: ["limit"],
+    size: 8,
+    fields: {
+      keep: { type: "u64", offset: 0 },
+    },
+  },
+  set_user: {
+    tag: 30,
+    stages: ["limit"],
+    size: 16,
+    fields: {
+      groups: { type: "bytes", offset: 0 },
+      uid: { type: "u32", offset: 8 },
+      gid: { type: "u32", offset: 12 },
+    },
+  },
+  set_capabilities: {
+    tag: 31,
+    stages: ["limit"],
+    size: 24,
+    fields: {
+      permitted: { type: "u64", offset: 0 },
+      inheritable: { type: "u64", offset: 8 },
+      ambient: { type: "u64", offset: 16 },
+    },
+  },
+  set_no_new_privileges: {
+    tag: 32,
+    stages: ["limit"],
+    size: 8,
+    fields: {
+    },
+  },
+  set_seccomp: {
+    tag: 33,
+    stages: ["limit"],
+    size: 8,
+    fields: {
+      program: { type: "bytes", offset: 0 },
+    },
+  },
+  exec: {
+    tag: 34,
+    stages: ["exec"],
+    size: 40,
+    fields: {
+      candidates: { type: "texts", offset: 0 },
+      arguments: { type: "texts", offset: 8 },
+      environment: { type: "texts", offset: 16 },
+      directory: { type: "text", offset: 24 },
+      create_directory: { type: "u32", offset: 32 },
+      umask: { type: "u32", offset: 36 },
+    },
+  },
+  exec_pause: {
+    tag: 35,
+    stages: ["exec"],
+    size: 8,
+    fields: {
+    },
+  },
+} as const;

@@ -1,0 +1,253 @@
+// The public shapes of a running pod: what services and the command line see. No behaviour belongs here.
+
+import type { PodError } from "../errors/pod-error.ts";
+
+export interface OpenOptions {
+  /** Images, volumes and writable layers. `$PEAPOD_ROOT`, else /var/lib/peapod (or XDG data for others than root). */
+  readonly root?: string;
+  /** What a reboot may forget. `$PEAPOD_STATE`, else /run/peapod (or $XDG_RUNTIME_DIR/peapod). */
+  readonly state?: string;
+  /** Container logs in the CRI format. `$PEAPOD_LOGS`, else /var/log/pods. */
+  readonly logs?: string;
+  /** A cgroup v2 directory, absolute. Default: the delegated subtree, else `peapod` at the top of the hierarchy. */
+  readonly cgroupRoot?: string;
+  /** `refuse` (default): a limit whose controller the host lacks is an error; `warn` proceeds without it. */
+  readonly missingControllers?: "refuse" | "warn";
+  /** Processes and threads a pod may have (the kubelet's podPidsLimit). Default 4096, against fork bombs. */
+  readonly podPidsMax?: number;
+  /** Pods that may run at once through this object; further ones queue. Default: no bound. */
+  readonly podsMax?: number;
+  /** Starts that may wait for a place; one more rejects with `pod.queue-full`. Default 1000. */
+  readonly queueMax?: number;
+  /** Heard once for each thing that will not be done as asked, such as a request without a controller. */
+  readonly onWarning?: (message: string) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface UpOptions {
+  /** `owner` (default): the pod ends when this process does; `detached`: it lives until `down`. */
+  readonly lifetime?: "owner" | "detached";
+  /** For the launch alone. Default 60 000. */
+  readonly timeoutMs?: number;
+  /** Files put into emptyDir volumes before anything starts: volume name → path in it → content. */
+  readonly files?: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
+  /** Record when each operation ended; see `Pod.trace`. */
+  readonly trace?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+/** How a container's process ended. */
+export interface ExitStatus {
+  /** 0–255; 128 + signal when a signal ended it. */
+  readonly exitCode: number;
+  /** `SIGKILL` and the like; undefined when the process exited by itself. */
+  readonly signal: string | undefined;
+  readonly oomKilled: boolean;
+  readonly startedAt: Date;
+  readonly finishedAt: Date;
+  readonly cpuMs: number;
+  readonly memoryPeakBytes: number;
+}
+
+export interface ContainerState {
+  readonly name: string;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly phase: "waiting" | "running" | "terminated";
+  /** On the host; 0 when it does not run. */
+  readonly pid: number;
+  readonly startedAt: Date | undefined;
+  readonly exit: ExitStatus | undefined;
+  /** File of the current log; rotated ones stand beside it. */
+  readonly logPath: string;
+  /** Absolute path of the control group. */
+  readonly cgroup: string;
+  /** Lines of output that a full disk has cost. */
+  readonly linesDropped: number;
+}
+
+export interface ExecOptions {
+  /** Default: the annotation kubectl.kubernetes.io/default-container, else the first. */
+  readonly container?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: the container's. */
+  readonly cwd?: string;
+  readonly stdin?: "none" | "pipe" | string | Uint8Array | ReadableStream<Uint8Array>;
+  /** `collect` (default) keeps the output for `result`; `pipe` gives a stream that must be read. */
+  readonly stdout?: "pipe" | "collect" | WritableStream<Uint8Array>;
+  readonly stderr?: "pipe" | "collect" | WritableStream<Uint8Array>;
+  /** Collected at the most, each of stdout and stderr; more ends in `truncated`. Default 1 MiB. */
+  readonly outputBytesMax?: number;
+  /** After this the whole process tree is killed. Default: none. */
+  readonly timeoutMs?: number;
+  /** A terminal: stdout and stderr are one stream. */
+  readonly tty?: boolean | { readonly rows: number; readonly columns: number };
+  readonly signal?: AbortSignal;
+}
+
+export interface ExecResult {
+  readonly exitCode: number;
+  readonly signal: string | undefined;
+  readonly oomKilled: boolean;
+  readonly timedOut: boolean;
+  readonly truncated: boolean;
+  readonly wallMs: number;
+  readonly cpuMs: number;
+  readonly memoryPeakBytes: number;
+  /** What was collected; empty when it went elsewhere. */
+  readonly stdout: Uint8Array;
+  readonly stderr: Uint8Array;
+}
+
+/** A command running in a container. */
+export interface Execution extends AsyncDisposable {
+  /** Present with `stdin: "pipe"`. */
+  readonly stdin: WritableStream<Uint8Array> | undefined;
+  /** Present with `stdout: "pipe"`. */
+  readonly stdout: ReadableStream<Uint8Array> | undefined;
+  readonly stderr: ReadableStream<Uint8Array> | undefined;
+  /** Resolves when the command has exec'd, rejects with a PodError when it could not. */
+  readonly started: Promise<void>;
+  readonly result: Promise<ExecResult>;
+  /** To the process, or with SIGKILL to its whole tree. Default SIGTERM. */
+  kill(signal?: NodeJS.Signals | number): Promise<void>;
+  resize(size: { readonly rows: number; readonly columns: number }): Promise<void>;
+}
+
+export interface LogRecord {
+  readonly container: string;
+  readonly stream: "stdout" | "stderr";
+  /** Nanoseconds since the epoch. */
+  readonly timeNs: bigint;
+  /** Without the newline. */
+  readonly line: Uint8Array;
+}
+
+export interface LogOptions {
+  /** Default: all. */
+  readonly container?: string;
+  readonly follow?: boolean;
+  /** Of each container. */
+  readonly tailLines?: number;
+  /** Epoch milliseconds. */
+  readonly sinceMs?: number;
+  readonly signal?: AbortSignal;
+}
+
+/** An attached client of a container's own streams. */
+export interface Attachment extends AsyncDisposable {
+  readonly stdin: WritableStream<Uint8Array> | undefined;
+  readonly stdout: ReadableStream<Uint8Array>;
+  readonly stderr: ReadableStream<Uint8Array> | undefined;
+  resize(size: { readonly rows: number; readonly columns: number }): Promise<void>;
+}
+
+export interface ContainerStats {
+  readonly name: string;
+  readonly cpuMs: number;
+  /** Undefined where the host's controllers do not say. */
+  readonly memoryBytes: number | undefined;
+  readonly memoryPeakBytes: number | undefined;
+  readonly pids: number | undefined;
+}
+
+/** One operation of a launch, as it was carried out. */
+export interface TraceSpan {
+  /** `sandbox`, or the container's name. */
+  readonly plan: string;
+  readonly operation: string;
+  readonly stage: string;
+  readonly origin: string;
+  /** Milliseconds since the call of `up`. */
+  readonly startMs: number;
+  readonly endMs: number;
+}
+
+/** Kernel namespaces of one process, by kind (`net`, `ipc`, `uts`, `mnt`, `pid`, `cgroup`, `user`): inode numbers. */
+export type NamespaceInodes = Readonly<Record<string, number>>;
+
+export interface PodInspection {
+  /** A v1 Pod with its status, as kubectl would print it. */
+  readonly pod: Readonly<Record<string, unknown>>;
+  readonly sandbox: {
+    readonly id: string;
+    readonly keeperPid: number;
+    readonly cgroup: string;
+    readonly lifetime: "owner" | "detached";
+    readonly namespaces: NamespaceInodes;
+  };
+  readonly containers: readonly {
+    readonly name: string;
+    readonly id: string;
+    readonly pid: number;
+    readonly cgroup: string;
+    readonly logPath: string;
+    readonly namespaces: NamespaceInodes;
+  }[];
+}
+
+export type PodEvent =
+  | { readonly type: "started"; readonly pod: string; readonly container: string }
+  | {
+      readonly type: "exited";
+      readonly pod: string;
+      readonly container: string;
+      readonly exit: ExitStatus;
+    }
+  | { readonly type: "ended"; readonly pod: string };
+
+export interface Container {
+  readonly name: string;
+  /** As last recorded. */
+  state(): Promise<ContainerState>;
+  /** Resolves when the process has ended; rejects when the pod went away before anyone knew. */
+  readonly exited: Promise<ExitStatus>;
+  signal(signal: NodeJS.Signals | number): Promise<void>;
+  attach(options?: { readonly stdin?: boolean }): Promise<Attachment>;
+}
+
+export interface Pod extends AsyncDisposable {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly lifetime: "owner" | "detached";
+  /** Resolves at once for now: every container has exec'd. Probes will have their say here. */
+  readonly ready: Promise<void>;
+  /** Resolves when nothing of the pod is left. */
+  readonly ended: Promise<void>;
+  /** In manifest order. */
+  readonly containers: readonly Container[];
+  container(name: string): Container;
+  /** A v1 Pod with its status. */
+  object(): Promise<Readonly<Record<string, unknown>>>;
+  inspect(): Promise<PodInspection>;
+  stats(): Promise<readonly ContainerStats[]>;
+  logs(options?: LogOptions): AsyncIterable<LogRecord>;
+  exec(command: readonly string[], options?: ExecOptions): Execution;
+  /** Ends the pod: stop signal, grace (default: the manifest's), SIGKILL; resolves when nothing is left. */
+  down(options?: { readonly graceMs?: number }): Promise<void>;
+  /** An owner's pod becomes detached. */
+  detach(): Promise<void>;
+  /** With `trace: true`: what the launch did, and when. */
+  readonly trace: readonly TraceSpan[];
+  readonly files: {
+    /** Beneath the first container's root unless one is named. */
+    write(
+      path: string,
+      bytes: Uint8Array | string,
+      options?: { readonly container?: string },
+    ): Promise<void>;
+    read(
+      path: string,
+      options?: { readonly bytesMax?: number; readonly container?: string },
+    ): Promise<Uint8Array>;
+  };
+}
+
+/** What `list` says of a pod that it could not open. */
+export interface BrokenPod {
+  readonly uid: string;
+  readonly name: string;
+  readonly namespace: string;
+  readonly error: PodError;
+}

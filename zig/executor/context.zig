@@ -1,0 +1,175 @@
+//! Everything one execution of a plan holds: slots, the root being built, the streams of the child. No decisions.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const View = @import("../plan/view.zig").View;
+const report_file = @import("report.zig");
+const Report = report_file.Report;
+const linux = calls.linux;
+const check = report_file.check;
+
+/// The keeper's fixed descriptors, opened once.
+pub const Host = struct {
+    mount_namespace: Fd = .none,
+    root: Fd = .none,
+    /// The host's procfs: identified as one when it was opened.
+    proc: Fd = .none,
+    /// The keeper's own lean namespace; none while the keeper still lives in the host's.
+    lean: Fd = .none,
+    self: Fd = .none,
+    /// The keeper's own program, for pause.
+    program: Fd = .none,
+};
+
+pub const Streams = struct {
+    /// Become 0, 1 and 2 of the child. Borrowed.
+    child: [3]i32 = .{ 0, 0, 0 },
+    /// The child's end of the status socket; closed by exec.
+    status: i32 = -1,
+    terminal: bool = false,
+};
+
+pub const LogTarget = struct {
+    file: Fd = .none,
+    directory: i32 = -1,
+    name: [96]u8 = @splat(0),
+    bytes_max: u64 = 0,
+    files_max: u32 = 0,
+    drop_when_full: bool = false,
+};
+
+pub const Context = struct {
+    view: View,
+    report: *Report,
+    host: *Host,
+    pod: *[schema.pod_slots]Fd,
+    plan: [schema.slots_max - schema.pod_slots]Fd = @splat(.none),
+    streams: Streams = .{},
+    log: LogTarget = .{},
+    /// Operations of `prepare` that have been carried out, for undo.
+    prepared: u32 = 0,
+    in_host: bool = false,
+    root: Fd = .none,
+    /// The empty directory that masks others, once it is attached somewhere.
+    mask: Fd = .none,
+    pid: u32 = 0,
+    process: Fd = .none,
+
+    pub fn slot(context: *const Context, number: schema.Slot) i32 {
+        const index = @intFromEnum(number);
+        if (number == .none) return -1;
+        return if (index < schema.pod_slots) context.pod[index].raw else context.plan[index - schema.pod_slots].raw;
+    }
+
+    pub fn fill(context: *Context, number: schema.Slot, fd: Fd) void {
+        if (number == .none) return fd.close();
+        const index = @intFromEnum(number);
+        const place = if (index < schema.pod_slots) &context.pod[index] else &context.plan[index - schema.pod_slots];
+        place.release();
+        place.* = fd;
+    }
+
+    pub fn closePlanSlots(context: *Context) void {
+        for (&context.plan) |*fd| fd.release();
+    }
+
+    /// setns lands on the namespace's root, so the saved root is entered again (man 2 setns).
+    pub fn enterHost(context: *Context) error{Syscall}!void {
+        if (context.in_host or !context.host.lean.isOpen()) return;
+        const report = context.report;
+        _ = try check(report, .setns, calls.setns(context.host.mount_namespace.raw, calls.CLONE_NEWNS));
+        context.in_host = true;
+        _ = try check(report, .fchdir, linux.fchdir(context.host.root.raw));
+        _ = try check(report, .chroot, linux.chroot("."));
+    }
+
+    pub fn leaveHost(context: *Context) error{Syscall}!void {
+        if (!context.in_host) return;
+        _ = try check(context.report, .setns, calls.setns(context.host.lean.raw, calls.CLONE_NEWNS));
+        context.in_host = false;
+    }
+
+    pub const Missing = enum { fail, make_directory, make_file };
+
+    /// A name inside the root, as the container would resolve it. The image controls every name in there, so the kernel
+    /// keeps the walk inside, and magic links are not followed.
+    pub fn beneathRoot(context: *Context, target: [:0]const u8, missing: Missing) error{Syscall}!Fd {
+        const report = context.report;
+        const rc = openInRoot(context.root.raw, target);
+        if (linux.errno(rc) != .NOENT or missing == .fail) return .from(try check(report, .openat2, rc));
+
+        try context.makeParents(target, missing == .make_directory);
+        if (missing == .make_file) try context.makeFile(target);
+        return .from(try check(report, .openat2, openInRoot(context.root.raw, target)));
+    }
+
+    /// Each missing directory on the way, owned by the pod's root user.
+    fn makeParents(context: *Context, target: [:0]const u8, last_too: bool) error{Syscall}!void {
+        const report = context.report;
+        var end: usize = 0;
+        while (end < target.len) {
+            end = std.mem.findScalarPos(u8, target, end + 1, '/') orelse target.len;
+            if (end == target.len and !last_too) return;
+            var prefix: [4096]u8 = undefined;
+            if (end >= prefix.len) return report_file.fail(report, .openat2, .NAMETOOLONG);
+            @memcpy(prefix[0..end], target[0..end]);
+            prefix[end] = 0;
+            const path = prefix[0..end :0];
+            const found = openInRoot(context.root.raw, path);
+            if (linux.errno(found) == .SUCCESS) {
+                Fd.from(found).close();
+                continue;
+            }
+
+            const parent: Fd, const name = try context.parentOf(path);
+            defer parent.close();
+
+            _ = try check(report, .mkdirat, calls.mkdirat(parent.raw, name, 0o755));
+            try context.own(parent.raw, name);
+        }
+    }
+
+    fn makeFile(context: *Context, target: [:0]const u8) error{Syscall}!void {
+        const report = context.report;
+        const parent: Fd, const name = try context.parentOf(target);
+        defer parent.close();
+
+        const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+        Fd.from(try check(report, .openat, calls.openat(parent.raw, name, flags, 0o644))).close();
+        try context.own(parent.raw, name);
+    }
+
+    fn own(context: *Context, parent: i32, name: [*:0]const u8) error{Syscall}!void {
+        const head = context.view.header();
+        if (head.root_uid == 0 and head.root_gid == 0) return;
+        const rc = calls.fchownat(parent, name, head.root_uid, head.root_gid, calls.AT_SYMLINK_NOFOLLOW);
+        // Inside the user namespace the maker is the owner already, and may not name ids it has no map for.
+        if (linux.errno(rc) != .INVAL) _ = try check(context.report, .fchownat, rc);
+    }
+
+    fn parentOf(context: *Context, path: [:0]const u8) error{Syscall}!struct { Fd, [*:0]const u8 } {
+        const cut = std.mem.findScalarLast(u8, path, '/') orelse 0;
+        var parent: [4096]u8 = undefined;
+        if (cut >= parent.len) return report_file.fail(context.report, .openat2, .NAMETOOLONG);
+        @memcpy(parent[0..cut], path[0..cut]);
+        parent[cut] = 0;
+        const name = path[@min(cut + 1, path.len)..];
+        const rc = openInRoot(context.root.raw, if (cut == 0) "/" else parent[0..cut :0]);
+        return .{ .from(try check(context.report, .openat2, rc)), name };
+    }
+};
+
+fn openInRoot(root: i32, path: [*:0]const u8) usize {
+    const how: calls.OpenHow = .{
+        .flags = calls.O_PATH | calls.O_CLOEXEC,
+        .resolve = calls.RESOLVE_IN_ROOT | calls.RESOLVE_NO_MAGICLINKS,
+    };
+    // A rename on the way makes the kernel give up with EAGAIN (man 2 openat2); nobody else is in there for long.
+    for (0..32) |_| {
+        const rc = calls.openat2(root, path, how);
+        if (linux.errno(rc) != .AGAIN and linux.errno(rc) != .INTR) return rc;
+    }
+    return @bitCast(-@as(isize, @intFromEnum(linux.E.AGAIN)));
+}

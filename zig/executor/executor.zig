@@ -1,0 +1,254 @@
+//! Runs a plan, stage by stage, in order. `prepare` runs in the keeper (or its helper); the rest in a child that `spawn` makes.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const View = @import("../plan/view.zig").View;
+const Step = @import("../plan/view.zig").Step;
+const Context = @import("context.zig").Context;
+const prepare = @import("prepare.zig");
+const volume = @import("volume.zig");
+const overlay = @import("overlay.zig");
+const namespaces = @import("namespaces.zig");
+const build = @import("build.zig");
+const enter = @import("enter.zig");
+const limit = @import("limit.zig");
+const exec = @import("exec.zig");
+const report_file = @import("report.zig");
+const linux = calls.linux;
+const check = report_file.check;
+
+const Error = error{Syscall};
+
+/// Everything before the child. The caller undoes it when this fails, or when the child does.
+pub fn runPrepare(context: *Context) Error!void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| {
+        if (step.stage != .prepare or step.op == .spawn) break;
+        try run(context, step);
+        context.prepared = step.index + 1;
+    }
+    try context.leaveHost();
+}
+
+/// A teardown: every operation, whatever became of the one before. True when all of them succeeded.
+pub fn runAll(context: *Context) bool {
+    var complete = true;
+    var first: report_file.Failure = undefined;
+    var steps = context.view.steps();
+    while (steps.next()) |step| {
+        runPatiently(context, step) catch {
+            if (complete) first = .of(context.report);
+            complete = false;
+        };
+    }
+    if (!complete) first.into(context.report);
+    context.leaveHost() catch {};
+    return complete;
+}
+
+/// A group stays busy for as long as its last processes take to leave.
+fn runPatiently(context: *Context, step: Step) Error!void {
+    const attempts_max = 200;
+    for (0..attempts_max) |_| {
+        run(context, step) catch |err| {
+            if (context.report.errno != @intFromEnum(linux.E.BUSY)) return err;
+            const pause: linux.timespec = .{ .sec = 0, .nsec = 5 * std.time.ns_per_ms };
+            _ = linux.nanosleep(&pause, null);
+            continue;
+        };
+        return;
+    }
+    return error.Syscall;
+}
+
+/// The `spawn` operation, on its own because helpers prepare and only the keeper may be a container's parent.
+pub fn runSpawn(context: *Context) Error!void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| switch (step.op) {
+        .spawn => |op| {
+            try begin(context, step);
+            try spawn(context, op);
+            context.report.mark(step.index);
+            return;
+        },
+        else => {},
+    };
+}
+
+fn begin(context: *Context, step: Step) Error!void {
+    context.report.operation = step.index;
+    if (context.view.header().fail_at == step.index + 1) return report_file.fail(context.report, .injected, .IO);
+}
+
+fn run(context: *Context, step: Step) Error!void {
+    try begin(context, step);
+    switch (step.op) {
+        .open_directory => |op| try prepare.openDirectory(context, op),
+        .make_directory => |op| try prepare.makeDirectory(context, op),
+        .make_cgroup => |op| try prepare.makeCgroup(context, op),
+        .write_cgroup => |op| try prepare.writeCgroup(context, op),
+        .make_tmpfs => |op| try prepare.makeTmpfs(context, op),
+        .write_file => |op| try prepare.writeFile(context, op),
+        .clone_tree => |op| try prepare.cloneTree(context, op),
+        .open_volume => |op| try volume.openVolume(context, op),
+        .make_overlay => |op| try overlay.makeOverlay(context, op, step.stage),
+        .open_log => |op| try prepare.openLog(context, op),
+        .make_user_namespace => |op| try namespaces.makeUserNamespace(context, op),
+        .enter_namespaces => |op| try namespaces.enterNamespaces(context, op),
+        .loopback_up => try namespaces.loopbackUp(context),
+        .set_hostname => |op| try namespaces.setHostname(context, op),
+        .show_proc => try namespaces.showProc(context),
+        .spawn => unreachable,
+        .remove_cgroup => |op| try prepare.removeCgroup(context, op),
+        .remove_tree => |op| try prepare.removeTree(context, op),
+        .place_root => |op| try build.placeRoot(context, op),
+        .make_devices => |op| try build.makeDevices(context, op),
+        .mount => |op| try build.mount(context, op),
+        .attach => |op| try build.attach(context, op),
+        .mask => |op| try enter.mask(context, op),
+        .make_read_only => |op| try enter.makeReadOnly(context, op),
+        .enter_by_move => try enter.enterByMove(context),
+        .enter_by_pivot => try enter.enterByPivot(context),
+        .set_rlimit => |op| try limit.setRlimit(context, op),
+        .set_oom_score => |op| try build.setOomScore(context, op),
+        .open_terminal => |op| try limit.openTerminal(context, op),
+        .drop_bounding => |op| try limit.dropBounding(context, op),
+        .set_user => |op| try limit.setUser(context, op),
+        .set_capabilities => |op| try limit.setCapabilities(context, op),
+        .set_no_new_privileges => try limit.setNoNewPrivileges(context),
+        .set_seccomp => |op| try limit.setSeccomp(context, op),
+        .exec => |op| try exec.exec(context, op),
+        .exec_pause => try exec.execPause(context),
+    }
+    context.report.mark(step.index);
+}
+
+fn spawn(context: *Context, op: schema.Spawn) Error!void {
+    const report = context.report;
+    const birth = context.slot(op.pid_namespace);
+    // Affects children only; the keeper's own PID namespace stays (man 2 setns, CLONE_NEWPID). With a user namespace the
+    // intermediate switches instead, so that the pod's processes never see it.
+    const keeper_switches = birth >= 0 and op.user_namespace == .none;
+    if (keeper_switches) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
+    defer if (keeper_switches) {
+        _ = calls.setns(context.host.self.raw, calls.CLONE_NEWPID);
+    };
+
+    var flags = namespaces.cloneFlags(op.namespaces) | calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND;
+    // The second clone makes these, inside the user namespace; the group's namespace needs the group entered first.
+    if (op.user_namespace != .none) flags &= ~(calls.CLONE_NEWPID | calls.CLONE_NEWUSER | calls.CLONE_NEWCGROUP);
+    var pidfd: i32 = -1;
+    var args: calls.CloneArgs = .{
+        .flags = flags,
+        .pidfd = @intFromPtr(&pidfd),
+        .exit_signal = @intFromEnum(linux.SIG.CHLD),
+    };
+    const group = context.slot(op.cgroup);
+    if (group >= 0) {
+        args.flags |= calls.CLONE_INTO_CGROUP;
+        args.cgroup = @intCast(group);
+    }
+    const pid = try check(report, .clone3, calls.clone3(&args));
+    if (pid == 0) child(context, op);
+    context.pid = @intCast(pid);
+    context.process = .{ .raw = pidfd };
+}
+
+fn child(context: *Context, op: schema.Spawn) noreturn {
+    inChild(context, op) catch {};
+    // Only a failure comes here: the report says which, the closed status socket that.
+    context.report.failed = 1;
+    linux.exit_group(255);
+}
+
+fn inChild(context: *Context, op: schema.Spawn) Error!void {
+    const report = context.report;
+    const sigkill = 9;
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
+    calls.umask(0);
+    if (op.target != .none) {
+        const kinds = namespaces.cloneFlags(op.join) & ~calls.CLONE_NEWPID;
+        _ = try check(report, .setns, calls.setns(context.slot(op.target), kinds));
+    }
+    try runStage(context, .build);
+    if (op.user_namespace != .none) try enterUserNamespace(context, op);
+    try becomeRoot(context, op);
+    try runStage(context, .enter);
+    try settleStreams(context);
+    try runStage(context, .limit);
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0); // A change of ids has cleared it.
+    while (@atomicLoad(u32, &report.gate, .acquire) == 0) calls.futex_wait(&report.gate, 0);
+    @atomicStore(u32, &report.executing, 1, .release);
+    try runStage(context, .exec);
+}
+
+fn runStage(context: *Context, stage: schema.Stage) Error!void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| if (step.stage == stage) try run(context, step);
+}
+
+/// The copy of the mount namespace made here belongs to the pod's user namespace and locks every mount that `build`
+/// attached: root inside can neither remount nor unmount them (man 7 mount_namespaces).
+fn enterUserNamespace(context: *Context, op: schema.Spawn) Error!void {
+    const report = context.report;
+    if (op.namespaces.cgroup) _ = try check(report, .unshare, calls.unshare(calls.CLONE_NEWCGROUP));
+    const birth = context.slot(op.pid_namespace);
+    if (birth >= 0) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
+    _ = try check(report, .fchdir, linux.fchdir(context.root.raw));
+    _ = try check(report, .setns, calls.setns(context.slot(op.user_namespace), calls.CLONE_NEWUSER));
+    var flags: u64 = calls.CLONE_NEWNS | calls.CLONE_PARENT;
+    if (op.namespaces.pid) flags |= calls.CLONE_NEWPID;
+    const args: calls.CloneArgs = .{ .flags = flags }; // CLONE_PARENT wants no exit signal (man 2 clone3).
+    const pid = try check(report, .clone3, calls.clone3(&args));
+    if (pid != 0) {
+        @atomicStore(u32, &report.inner_pid, @intCast(pid), .release);
+        linux.exit_group(0);
+    }
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
+    // The descriptor still names the mount of the namespace we left; "." was carried over to the copy.
+    const here = calls.openat(calls.AT_FDCWD, ".", calls.O_PATH | calls.O_DIRECTORY | calls.O_CLOEXEC, 0);
+    context.root = .from(try check(report, .openat, here));
+}
+
+/// Root of a user namespace, so that what `enter` makes belongs to it.
+fn becomeRoot(context: *Context, op: schema.Spawn) Error!void {
+    if (op.user_namespace == .none and !op.join.user) return;
+    const report = context.report;
+    _ = try check(report, .setgroups, linux.syscall2(.setgroups, 0, 0));
+    _ = try check(report, .setresgid, linux.syscall3(.setresgid, 0, 0, 0));
+    _ = try check(report, .setresuid, linux.syscall3(.setresuid, 0, 0, 0));
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
+}
+
+/// From here on nothing but 0, 1, 2 and the status socket is open: no name that the container controls has been
+/// used with the host's descriptors in reach.
+fn settleStreams(context: *Context) Error!void {
+    const report = context.report;
+    const status = 3;
+    const program = 4;
+    for (context.streams.child, 0..) |fd, number| {
+        _ = try check(report, .dup3, linux.dup2(fd, @intCast(number)));
+    }
+    const cloexec: u32 = @intCast(calls.O_CLOEXEC);
+    var first_closed: u32 = status + 1;
+    if (context.streams.status != status) {
+        const rc = linux.dup3(context.streams.status, status, cloexec);
+        _ = try check(report, .dup3, rc);
+        context.streams.status = status;
+    }
+    if (isPause(context.view)) {
+        const rc = linux.dup3(context.host.program.raw, program, cloexec);
+        _ = try check(report, .dup3, rc);
+        context.host.program = .{ .raw = program };
+        first_closed = program + 1;
+    }
+    _ = try check(report, .close_range, calls.close_range(first_closed, std.math.maxInt(u32), 0));
+}
+
+fn isPause(view: View) bool {
+    var steps = view.steps();
+    while (steps.next()) |step| if (step.op == .exec_pause) return true;
+    return false;
+}

@@ -1,0 +1,82 @@
+//! The root of a container: read-only layers below, its own writable layer above.
+
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const Stage = schema.Stage;
+const Context = @import("context.zig").Context;
+const mounts = @import("mounts.zig");
+const report_file = @import("report.zig");
+const linux = calls.linux;
+const check = report_file.check;
+
+pub fn makeOverlay(context: *Context, op: schema.MakeOverlay, stage: Stage) error{Syscall}!void {
+    // Names in /proc are only there in the host's namespace; descriptors work anywhere.
+    if (stage == .prepare) try context.enterHost();
+    const config: mounts.Config = try .open(context.report, "overlay");
+    defer config.close();
+
+    if (stage == .prepare) try layersByName(context, config, op) else try layersByDescriptor(context, config, op);
+    // The writable layer dies with the pod, so nothing in it is worth a sync; no feature that a hostile layer could use.
+    if (op.upper != .none) try config.flag("volatile");
+    try config.string("redirect_dir", "nofollow");
+    try config.string("metacopy", "off");
+    const mount = try config.create(op.attributes);
+    errdefer mount.close();
+
+    if (op.upper != .none) try refuseReadOnly(context, mount.raw);
+    context.fill(op.slot, mount);
+}
+
+fn layersByDescriptor(context: *Context, config: mounts.Config, op: schema.MakeOverlay) error{Syscall}!void {
+    for (0..op.lower_count) |index| try config.descriptor("lowerdir+", context.slot(lower(op, index)));
+    if (op.upper == .none) return;
+    try config.descriptor("upperdir", context.slot(op.upper));
+    try config.descriptor("workdir", context.slot(op.work));
+}
+
+/// Before 6.13: `lowerdir=` takes one string of at most 255 bytes.
+fn layersByName(context: *Context, config: mounts.Config, op: schema.MakeOverlay) error{Syscall}!void {
+    var list: [256]u8 = undefined;
+    var end: usize = 0;
+    for (0..op.lower_count) |index| {
+        var buffer: [48]u8 = undefined;
+        const name = descriptorName(&buffer, context.slot(lower(op, index)));
+        if (end + name.len + 2 > list.len) return report_file.fail(context.report, .fsconfig, .NAMETOOLONG);
+        if (index > 0) {
+            list[end] = ':';
+            end += 1;
+        }
+        @memcpy(list[end..][0..name.len], name);
+        end += name.len;
+    }
+    list[end] = 0;
+    try config.string("lowerdir", list[0..end :0]);
+    if (op.upper == .none) return;
+    var buffer: [48]u8 = undefined;
+    try config.string("upperdir", descriptorName(&buffer, context.slot(op.upper)));
+    try config.string("workdir", descriptorName(&buffer, context.slot(op.work)));
+}
+
+fn lower(op: schema.MakeOverlay, index: usize) schema.Slot {
+    return @enumFromInt(@intFromEnum(op.first_lower) + @as(u32, @intCast(index)));
+}
+
+fn descriptorName(buffer: *[48]u8, fd: i32) [:0]const u8 {
+    const prefix = "/proc/self/fd/";
+    var digits: [16]u8 = undefined;
+    const number = mounts.format(&digits, @intCast(fd), 10);
+    @memcpy(buffer[0..prefix.len], prefix);
+    @memcpy(buffer[prefix.len..][0..number.len], number);
+    buffer[prefix.len + number.len] = 0;
+    return buffer[0 .. prefix.len + number.len :0];
+}
+
+/// Over an upper layer that it can't use, overlayfs mounts read-only without an error.
+fn refuseReadOnly(context: *Context, mount: i32) error{Syscall}!void {
+    const st_rdonly = 1;
+    var buffer: [16]u64 = @splat(0);
+    _ = try check(context.report, .verify, linux.syscall2(.fstatfs, calls.raw(mount), @intFromPtr(&buffer)));
+    const f_flags = buffer[10]; // include/uapi/asm-generic/statfs.h, struct statfs64: the eleventh word.
+    if (f_flags & st_rdonly != 0) return report_file.fail(context.report, .verify, .ROFS);
+}

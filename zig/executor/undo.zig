@@ -1,0 +1,80 @@
+//! Taking back what `prepare` did, newest first. Every operation of that stage stands here, or is undone by closing its slot.
+
+const calls = @import("../kernel/calls.zig");
+const schema = @import("../plan/schema.zig");
+const Context = @import("context.zig").Context;
+const Report = @import("report.zig").Report;
+const cgroup = @import("cgroup.zig");
+const tree = @import("tree.zig");
+const linux = calls.linux;
+
+/// The child, if there was one, has been reaped. Failures are left to `down`, which computes the same from the pod's id.
+pub fn undo(context: *Context) void {
+    context.leaveHost() catch {};
+    var remaining = context.prepared;
+    while (remaining > 0) {
+        remaining -= 1;
+        var steps = context.view.steps();
+        while (steps.next()) |step| {
+            if (step.index == remaining) undoOne(context, step.op);
+        }
+    }
+    context.prepared = 0;
+}
+
+fn undoOne(context: *Context, op: schema.Op) void {
+    var report: Report = .{};
+    switch (op) {
+        .make_cgroup => |made| {
+            const parent = context.slot(made.parent);
+            for (0..50) |_| {
+                cgroup.remove(&report, parent, context.view.text(made.name)) catch {
+                    // Processes that were killed just now are still leaving.
+                    const pause: linux.timespec = .{ .sec = 0, .nsec = 2_000_000 };
+                    _ = linux.nanosleep(&pause, null);
+                    continue;
+                };
+                return;
+            }
+        },
+        .make_directory => |made| tree.remove(&report, context.slot(made.parent), context.view.text(made.name)) catch {},
+        .write_file => |made| _ = calls.unlinkat(context.slot(made.directory), context.view.text(made.name), 0),
+        .open_log => |made| _ = calls.unlinkat(context.slot(made.directory), context.view.text(made.name), 0),
+        // Gone with their descriptors, or with the keeper, which does not outlive a sandbox that failed.
+        .open_directory,
+        .write_cgroup,
+        .make_tmpfs,
+        .clone_tree,
+        .open_volume,
+        .make_overlay,
+        .make_user_namespace,
+        .enter_namespaces,
+        .loopback_up,
+        .set_hostname,
+        .show_proc,
+        .spawn,
+        => {},
+        // Removals are what undo does; the other stages leave nothing on the host.
+        .remove_cgroup,
+        .remove_tree,
+        .place_root,
+        .make_devices,
+        .mount,
+        .attach,
+        .mask,
+        .make_read_only,
+        .enter_by_move,
+        .enter_by_pivot,
+        .set_rlimit,
+        .set_oom_score,
+        .open_terminal,
+        .drop_bounding,
+        .set_user,
+        .set_capabilities,
+        .set_no_new_privileges,
+        .set_seccomp,
+        .exec,
+        .exec_pause,
+        => {},
+    }
+}

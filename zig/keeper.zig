@@ -1,0 +1,69 @@
+//! The keeper's program: shim and pause in one. Executed from a sealed memfd with
+//!   0, 1, 2  /dev/null     3  the client's connection     4  this program     5  the seed namespace, where there is one.
+//! Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
+
+const std = @import("std");
+const builtin = @import("builtin");
+const calls = @import("kernel/calls.zig");
+const Fd = @import("kernel/fd.zig").Fd;
+const Keeper = @import("keeper/keeper.zig").Keeper;
+const loop = @import("keeper/loop.zig");
+const lean = @import("keeper/lean.zig");
+const linux = calls.linux;
+
+pub const panic = std.debug.no_panic;
+
+/// Its tables are large, untouched pages cost nothing, and there is no allocator to ask.
+var keeper: Keeper = undefined;
+
+pub export fn _start() callconv(.naked) noreturn {
+    switch (builtin.cpu.arch) {
+        .x86_64 => asm volatile (
+            \\ xorl %%ebp, %%ebp
+            \\ movq %%rsp, %%rdi
+            \\ andq $-16, %%rsp
+            \\ callq %[entry:P]
+            \\ ud2
+            :
+            : [entry] "X" (&entry),
+        ),
+        .aarch64 => asm volatile (
+            \\ mov x29, #0
+            \\ mov x30, #0
+            \\ mov x0, sp
+            \\ and sp, x0, #-16
+            \\ b %[entry]
+            :
+            : [entry] "X" (&entry),
+        ),
+        else => @compileError("peapod runs on x86-64 and arm64"),
+    }
+}
+
+/// `stack` holds argc, then argv.
+fn entry(stack: [*]const usize) callconv(.c) noreturn {
+    const name: [*:0]const u8 = @ptrFromInt(stack[1]);
+    if (stack[0] > 0 and std.mem.eql(u8, std.mem.span(name), "pause")) pause();
+
+    keeper.init();
+    lean.openHost(&keeper) catch linux.exit_group(1);
+    loop.run(&keeper);
+}
+
+/// Signals are taken one by one; only SIGCHLD means something, and only SIGKILL ends it.
+fn pause() noreturn {
+    var all: linux.sigset_t = undefined;
+    @memset(std.mem.asBytes(&all), 0xff);
+    _ = linux.sigprocmask(linux.SIG.SETMASK, &all, null);
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(@as([*:0]const u8, "pause")), 0, 0, 0);
+    _ = calls.close_range(0, std.math.maxInt(u32), 0);
+    while (true) {
+        _ = linux.syscall4(.rt_sigtimedwait, @intFromPtr(&all), 0, 0, 8);
+        while (true) {
+            var status: u32 = 0;
+            const rc: isize = @bitCast(linux.syscall4(.wait4, calls.raw(-1), @intFromPtr(&status), calls.W_NOHANG, 0));
+            if (rc <= 0) break;
+        }
+    }
+}

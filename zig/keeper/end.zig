@@ -1,0 +1,89 @@
+//! The end of a pod: stop signals, the grace, SIGKILL to the whole group, and nothing left on the host.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const protocol = @import("../plan/protocol.zig");
+const schema = @import("../plan/schema.zig");
+const cgroup = @import("../executor/cgroup.zig");
+const keeper_file = @import("keeper.zig");
+const connection = @import("connection.zig");
+const launch = @import("launch.zig");
+const Keeper = keeper_file.Keeper;
+const linux = calls.linux;
+
+/// The pod of an owner that died ends with it; a keeper that never got a pod has nothing to stay for.
+pub fn ownerLeft(keeper: *Keeper) void {
+    if (!keeper.sandbox_up) linux.exit_group(0);
+    if (!keeper.detached) begin(keeper, keeper.grace_ms);
+}
+
+/// Called again it can only shorten the grace.
+pub fn begin(keeper: *Keeper, grace_ms: u32) void {
+    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    const kill_at = now + @as(i64, grace_ms) * std.time.ns_per_ms;
+    keeper.kill_at_ns = if (keeper.ending == .no) kill_at else @min(kill_at, keeper.kill_at_ns);
+    if (keeper.ending == .no) {
+        keeper.ending = .stopping;
+        for (keeper.used()) |*process| switch (process.state) {
+            .running => if (!process.isPause() and !process.isExec()) {
+                _ = calls.pidfd_send_signal(process.pidfd.raw, process.stop_signal);
+            },
+            .preparing, .building => _ = calls.pidfd_send_signal(process.pidfd.raw, 9),
+            .free, .leaving => {},
+        };
+    }
+    if (grace_ms == 0) kill(keeper);
+    progress(keeper);
+}
+
+pub fn onTime(keeper: *Keeper, now_ns: i64) void {
+    if (keeper.ending == .stopping and now_ns >= keeper.kill_at_ns) kill(keeper);
+}
+
+/// By the pod's group: what a container forked away, and what joined it, goes too.
+fn kill(keeper: *Keeper) void {
+    keeper.ending = .killing;
+    cgroup.kill(podGroup(keeper));
+    // A child is born in its group, but a helper lives in the keeper's.
+    for (keeper.used()) |*process| {
+        if (process.state == .preparing) _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+    }
+}
+
+fn podGroup(keeper: *Keeper) i32 {
+    return keeper.slots[@intFromEnum(schema.Slot.pod_cgroup)].raw;
+}
+
+/// Called whenever a process has gone.
+pub fn progress(keeper: *Keeper) void {
+    if (keeper.ending == .no) return;
+    var left: u32 = 0;
+    var containers: u32 = 0;
+    for (keeper.used()) |*process| {
+        if (process.state == .free) continue;
+        left += 1;
+        if (!process.isPause() and !process.isExec()) containers += 1;
+    }
+    if (left == 0) finish(keeper);
+    if (containers == 0 and keeper.ending == .stopping) kill(keeper);
+}
+
+fn finish(keeper: *Keeper) noreturn {
+    for (&keeper.slots, 0..) |*slot, index| {
+        // The teardown opens what it needs by name; only mounts and groups held here could keep them busy.
+        _ = index;
+        slot.release();
+    }
+    const status = launch.runTeardown(keeper);
+    const body: protocol.Reply = .{
+        .status = status,
+        .process = protocol.no_process,
+        .pid = @intCast(linux.getpid()),
+        .operation = 0,
+        .call = 0,
+        .errno = 0,
+        .elapsed_ns = 0,
+    };
+    connection.announce(keeper, .ended, &body);
+    linux.exit_group(0);
+}

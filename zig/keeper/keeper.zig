@@ -1,0 +1,226 @@
+//! Everything a keeper knows, in fixed tables. Functions that act on it live beside this file, one concern each.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const protocol = @import("../plan/protocol.zig");
+const context_file = @import("../executor/context.zig");
+const Report = @import("../executor/report.zig").Report;
+const linux = calls.linux;
+
+pub const attachments_max = 32;
+
+pub const Connection = struct {
+    fd: Fd = .none,
+    /// Tells a connection from a later one in the same place.
+    generation: u32 = 0,
+    owner: bool = false,
+    subscribed: bool = false,
+    /// Of the buffer below; a frame that is not whole yet stays in it.
+    filled: u32 = 0,
+    capacity: u32 = 0,
+    buffer: [*]align(4096) u8 = undefined,
+    fds: [protocol.frame_fds_max]Fd = @splat(.none),
+    fds_count: u32 = 0,
+};
+
+pub const Client = struct {
+    connection: u32 = std.math.maxInt(u32),
+    generation: u32 = 0,
+    request: u32 = 0,
+};
+
+pub const State = enum(u8) {
+    free,
+    /// A helper works on the plan's prepare stage.
+    preparing,
+    /// The child builds, or waits at its gate.
+    building,
+    running,
+    /// Reaped; its last output or its control group is still being seen to.
+    leaving,
+};
+
+/// What a launch needs until its process has exec'd, in memory of its own that then goes.
+pub const Launch = struct {
+    context: context_file.Context,
+    bytes: usize,
+    report: *Report,
+};
+
+pub const Stream = struct {
+    fd: Fd = .none,
+    /// Output that a full disk has not taken yet; nothing is read meanwhile, so the writer waits.
+    held: []align(4096) u8 = &.{},
+    held_bytes: u32 = 0,
+};
+
+pub const Process = struct {
+    state: State = .free,
+    id: u32 = 0,
+    after: u32 = protocol.no_process,
+    flags: protocol.LaunchFlags = .{},
+    stop_signal: u32 = 15,
+    client: Client = .{},
+    launch: ?*Launch = null,
+    pidfd: Fd = .none,
+    pid: u32 = 0,
+    /// The first of two clones, gone as soon as the second was made.
+    outer: Fd = .none,
+    status: Fd = .none,
+    failed: protocol.Status = .ok,
+    stdin: Fd = .none,
+    terminal: Fd = .none,
+    out: Stream = .{},
+    err: Stream = .{},
+    log: context_file.LogTarget = .{},
+    /// Outlives the plan's slot, for rotation.
+    log_directory: Fd = .none,
+    /// Came with the launch: the process's own streams, or with a terminal the client's ends.
+    passed: [3]Fd = @splat(.none),
+    log_bytes: u64 = 0,
+    lines_dropped: u32 = 0,
+    cgroup: Fd = .none,
+    cgroup_parent: i32 = -1,
+    cgroup_name: [80:0]u8 = @splat(0),
+    record_index: u32 = protocol.no_process,
+    arrived_ns: i64 = 0,
+    /// Monotonic; of the launch, then of the next attempt to remove the control group. 0 for none.
+    wake_ns: i64 = 0,
+    started_ns: i64 = 0,
+    ended_ns: i64 = 0,
+    exit: calls.Exit = .{},
+    helper_stack: []align(4096) u8 = &.{},
+    oom_kills: u32 = 0,
+    memory_peak_bytes: u64 = 0,
+
+    pub fn isPause(process: *const Process) bool {
+        return process.flags.unrecorded and !process.flags.streams_passed;
+    }
+
+    pub fn isExec(process: *const Process) bool {
+        return process.flags.unrecorded and process.flags.streams_passed;
+    }
+};
+
+pub const Attachment = struct {
+    process: u32 = protocol.no_process,
+    input: Fd = .none,
+    out: Fd = .none,
+    err: Fd = .none,
+    /// Input that the process has not taken yet.
+    held: [512]u8 = undefined,
+    held_bytes: u32 = 0,
+};
+
+pub const Ending = enum(u8) { no, stopping, killing, done };
+
+pub const Keeper = struct {
+    epoll: Fd,
+    host: context_file.Host,
+    seed: Fd,
+    slots: [schema.pod_slots]Fd,
+    listener: Fd,
+    record: Fd,
+    connections: [protocol.connections_max]Connection,
+    processes: [protocol.processes_max]Process,
+    /// One past the highest place in use.
+    processes_used: u32,
+    attachments: [attachments_max]Attachment,
+    records: u32,
+    sandbox_up: bool,
+    detached: bool,
+    /// Socket and record are made while the first children build.
+    housekeeping_due: bool,
+    ending: Ending,
+    grace_ms: u32,
+    kill_at_ns: i64,
+    /// When logs that a full disk has stopped are tried again; 0 for never.
+    log_retry_ns: i64,
+    /// The same for input that a terminal did not take.
+    input_retry_ns: i64,
+    teardown: []align(4096) u8,
+    started_ns: i64,
+    mount_namespace: u32,
+
+    pub fn init(keeper: *Keeper) void {
+        keeper.epoll = .none;
+        keeper.host = .{};
+        keeper.seed = .none;
+        keeper.slots = @splat(.none);
+        keeper.listener = .none;
+        keeper.record = .none;
+        keeper.processes_used = 0;
+        keeper.records = 0;
+        keeper.sandbox_up = false;
+        keeper.detached = false;
+        keeper.housekeeping_due = false;
+        keeper.ending = .no;
+        keeper.grace_ms = 0;
+        keeper.kill_at_ns = 0;
+        keeper.log_retry_ns = 0;
+        keeper.input_retry_ns = 0;
+        keeper.teardown = &.{};
+        keeper.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
+        keeper.mount_namespace = 0;
+        for (&keeper.connections) |*connection| connection.* = .{};
+        for (&keeper.attachments) |*attachment| attachment.process = protocol.no_process;
+        // Places of the process table are written when they are taken: it is large, and an untouched page costs nothing.
+    }
+
+    pub fn used(keeper: *Keeper) []Process {
+        return keeper.processes[0..keeper.processes_used];
+    }
+
+    pub fn find(keeper: *Keeper, id: u32) ?*Process {
+        for (keeper.used()) |*process| if (process.state != .free and process.id == id) return process;
+        return null;
+    }
+
+    /// An empty place, cleared.
+    pub fn take(keeper: *Keeper) ?*Process {
+        for (keeper.used()) |*process| if (process.state == .free) {
+            process.* = .{};
+            return process;
+        };
+        if (keeper.processes_used == keeper.processes.len) return null;
+        keeper.processes_used += 1;
+        const process = &keeper.processes[keeper.processes_used - 1];
+        process.* = .{};
+        return process;
+    }
+
+    pub fn indexOf(keeper: *Keeper, process: *const Process) u32 {
+        return @intCast((@intFromPtr(process) - @intFromPtr(&keeper.processes)) / @sizeOf(Process));
+    }
+};
+
+/// What an epoll event is about: a kind, and a place in that kind's table.
+pub const Source = enum(u8) { listener, connection, status, pidfd, outer, out, err, terminal, input, stdin_room, sink_room };
+
+pub fn watch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) void {
+    var event: linux.epoll_event = .{
+        .events = events,
+        .data = .{ .u64 = @as(u64, @intFromEnum(source)) << 32 | index },
+    };
+    const rc = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_ADD, fd, &event);
+    if (linux.errno(rc) == .EXIST) _ = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_MOD, fd, &event);
+}
+
+pub fn unwatch(keeper: *Keeper, fd: i32) void {
+    _ = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_DEL, fd, null);
+}
+
+/// Zeroed pages, or null when the machine has none.
+pub fn map(bytes: usize, shared: bool) ?[]align(4096) u8 {
+    const size = std.mem.alignForward(usize, bytes, 4096);
+    const flags: linux.MAP = .{ .TYPE = if (shared) .SHARED else .PRIVATE, .ANONYMOUS = true };
+    const rc = linux.mmap(null, size, .{ .READ = true, .WRITE = true }, flags, -1, 0);
+    if (linux.errno(rc) != .SUCCESS) return null;
+    return @as([*]align(4096) u8, @ptrFromInt(rc))[0..size];
+}
+
+pub fn unmap(memory: []align(4096) const u8) void {
+    _ = linux.munmap(memory.ptr, memory.len);
+}

@@ -1,0 +1,336 @@
+//! From a launch request to a running process, or to nothing: prepare, spawn, gate, exec'd; undone at any failure.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const View = @import("../plan/view.zig").View;
+const protocol = @import("../plan/protocol.zig");
+const layout = @import("../plan/layout.zig");
+const Context = @import("../executor/context.zig").Context;
+const executor = @import("../executor/executor.zig");
+const undo = @import("../executor/undo.zig");
+const report_file = @import("../executor/report.zig");
+const keeper_file = @import("keeper.zig");
+const connection_file = @import("connection.zig");
+const request = @import("request.zig");
+const helper = @import("helper.zig");
+const lean = @import("lean.zig");
+const leave = @import("leave.zig");
+const record = @import("record.zig");
+const stream = @import("stream.zig");
+const Keeper = keeper_file.Keeper;
+const Process = keeper_file.Process;
+const Launch = keeper_file.Launch;
+const Client = keeper_file.Client;
+const Report = report_file.Report;
+const linux = calls.linux;
+
+const wish_bytes = @sizeOf(protocol.Launch);
+
+pub fn begin(keeper: *Keeper, index: u32, client: Client, body: []align(8) const u8) void {
+    var fds = connection_file.takeDescriptors(keeper, index);
+    defer for (&fds) |*fd| fd.release();
+
+    if (body.len <= wish_bytes) return request.refuse(keeper, client, .invalid);
+    const wish: *const protocol.Launch = @ptrCast(body.ptr);
+    const bytes: []align(8) const u8 = @alignCast(body[wish_bytes..]);
+    if (bytes.len >= @sizeOf(schema.Header)) {
+        const head: *const schema.Header = @ptrCast(bytes.ptr);
+        if (head.layout != layout.hash) return request.refuse(keeper, client, .layout);
+    }
+    const view = View.init(bytes) catch return request.refuse(keeper, client, .invalid);
+    switch (view.header().kind) {
+        .sandbox => startSandbox(keeper, client, wish, view),
+        .teardown => keepTeardown(keeper, client, bytes),
+        .update => runUpdate(keeper, client, wish, view),
+        .container, .exec => startProcess(keeper, client, wish, view, &fds),
+    }
+}
+
+/// The plan, the context and the report of one launch.
+fn allocate(keeper: *Keeper, view: View) ?*Launch {
+    const bytes = @sizeOf(Launch) + 8 + view.bytes.len;
+    const memory = keeper_file.map(bytes, false) orelse return null;
+    const shared = keeper_file.map(@sizeOf(Report), true) orelse {
+        keeper_file.unmap(memory);
+        return null;
+    };
+    const plan: []align(8) u8 = @alignCast(memory[std.mem.alignForward(usize, @sizeOf(Launch), 8)..][0..view.bytes.len]);
+    @memcpy(plan, view.bytes);
+    const made: *Launch = @ptrCast(memory.ptr);
+    const report: *Report = @ptrCast(shared.ptr);
+    report.tracing = @intFromBool(view.header().flags.trace);
+    made.* = .{
+        .context = .{ .view = .{ .bytes = plan }, .report = report, .host = &keeper.host, .pod = &keeper.slots },
+        .bytes = memory.len,
+        .report = report,
+    };
+    return made;
+}
+
+pub fn free(launch: *Launch) void {
+    launch.context.closePlanSlots();
+    launch.context.log.file.release();
+    keeper_file.unmap(@as([*]align(4096) u8, @ptrCast(@alignCast(launch.report)))[0..4096]);
+    keeper_file.unmap(@as([*]align(4096) u8, @ptrCast(@alignCast(launch)))[0..launch.bytes]);
+}
+
+fn startSandbox(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
+    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    keeper.detached = wish.flags.detached;
+    keeper.grace_ms = wish.grace_ms;
+    const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
+    defer free(launch);
+
+    const done = runSandbox(keeper, launch);
+    if (!done) undo.undo(&launch.context);
+    keeper.sandbox_up = done;
+    keeper.housekeeping_due = done;
+    sendTrace(keeper, client, launch);
+    sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
+}
+
+fn runSandbox(keeper: *Keeper, launch: *Launch) bool {
+    lean.enter(keeper, launch.report) catch return false;
+    executor.runPrepare(&launch.context) catch return false;
+    return true;
+}
+
+/// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after a keeper that died.
+fn keepTeardown(keeper: *Keeper, client: Client, bytes: []align(8) const u8) void {
+    const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(keeper, client, .refused);
+    @memcpy(memory[0..bytes.len], bytes);
+    if (keeper.teardown.len > 0) keeper_file.unmap(keeper.teardown);
+    keeper.teardown = memory;
+    if (keeper.sandbox_up) return request.reply(keeper, client, .ok, protocol.no_process);
+    const status = runTeardown(keeper);
+    request.reply(keeper, client, status, protocol.no_process);
+}
+
+/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run again.
+pub fn runTeardown(keeper: *Keeper) protocol.Status {
+    if (keeper.teardown.len == 0) return .ok;
+    const head: *const schema.Header = @ptrCast(keeper.teardown.ptr);
+    const view = View.init(keeper.teardown[0..head.bytes]) catch return .invalid;
+    const launch = allocate(keeper, view) orelse return .refused;
+    defer free(launch);
+
+    const complete = executor.runAll(&launch.context);
+    return if (complete) .ok else .failed;
+}
+
+fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
+    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    const process = keeper.find(wish.target) orelse return request.refuse(keeper, client, .no_such_process);
+    const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
+    defer free(launch);
+
+    fillTarget(launch, process);
+    const status: protocol.Status = if (executor.runPrepare(&launch.context)) .ok else |_| .failed;
+    sendReply(keeper, client, status, launch.report, wish.process, arrived);
+}
+
+fn fillTarget(launch: *Launch, target: *const Process) void {
+    launch.context.fill(.target_process, duplicate(target.pidfd.raw));
+    launch.context.fill(.target_cgroup, duplicate(target.cgroup.raw));
+}
+
+fn startProcess(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View, fds: *[3]Fd) void {
+    if (!keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    if (keeper.find(wish.process) != null) return request.refuse(keeper, client, .invalid);
+    const target = if (view.header().kind == .exec) keeper.find(wish.target) else null;
+    if (view.header().kind == .exec) {
+        const found = target orelse return request.refuse(keeper, client, .no_such_process);
+        if (found.state != .running) return request.refuse(keeper, client, .no_such_process);
+    }
+    const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
+    const process = keeper.take() orelse {
+        free(launch);
+        return request.refuse(keeper, client, .refused);
+    };
+    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    process.* = .{
+        .state = .building,
+        .id = wish.process,
+        .after = wish.after,
+        .flags = wish.flags,
+        .stop_signal = wish.stop_signal,
+        .client = client,
+        .launch = launch,
+        .arrived_ns = now,
+        .wake_ns = now + @as(i64, view.header().deadline_ms) * std.time.ns_per_ms,
+    };
+    if (target) |found| {
+        fillTarget(launch, found);
+        process.cgroup_parent = found.cgroup.raw;
+    }
+    stream.adopt(process, fds);
+    if (view.header().flags.may_hang) {
+        process.state = .preparing;
+        helper.start(keeper, process) catch fail(keeper, process, .failed);
+        return;
+    }
+    executor.runPrepare(&launch.context) catch return fail(keeper, process, .failed);
+    continueWithSpawn(keeper, process);
+}
+
+pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
+    const launch = process.launch.?;
+    const context = &launch.context;
+    stream.open(process, context) catch return fail(keeper, process, .failed);
+    const spawned = executor.runSpawn(context);
+    stream.closeChildEnds(process, context);
+    spawned catch return fail(keeper, process, .failed);
+
+    process.state = .building;
+    process.pid = context.pid;
+    process.pidfd = context.process;
+    context.process = .none;
+    process.log = context.log;
+    process.log_directory = duplicate(context.log.directory);
+    context.log.file = .none;
+    keepGroup(process, context);
+    keepProcess(process, context);
+    const index = keeper.indexOf(process);
+    keeper_file.watch(keeper, process.pidfd.raw, .pidfd, index, linux.EPOLL.IN);
+    keeper_file.watch(keeper, process.status.raw, .status, index, linux.EPOLL.IN);
+    stream.watch(keeper, process);
+    if (gateIsOpen(keeper, process.after)) openGate(process);
+}
+
+/// The group and what it takes to remove it, from the plan's `make_cgroup`.
+fn keepGroup(process: *Process, context: *Context) void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| switch (step.op) {
+        .make_cgroup => |made| {
+            const name = context.view.text(made.name);
+            const length = @min(name.len, process.cgroup_name.len);
+            @memcpy(process.cgroup_name[0..length], name[0..length]);
+            if (process.cgroup_parent < 0) process.cgroup_parent = context.slot(made.parent);
+            process.cgroup = duplicate(context.slot(made.slot));
+        },
+        else => {},
+    };
+}
+
+/// The pidfd that `spawn` wants kept for the pod's other processes.
+fn keepProcess(process: *Process, context: *Context) void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| switch (step.op) {
+        .spawn => |made| context.fill(made.keep_process, duplicate(process.pidfd.raw)),
+        else => {},
+    };
+}
+
+fn duplicate(fd: i32) Fd {
+    const dup_cloexec = 1030;
+    const rc = linux.fcntl(fd, dup_cloexec, 0);
+    return if (linux.errno(rc) == .SUCCESS) .from(rc) else .none;
+}
+
+fn gateIsOpen(keeper: *Keeper, after: u32) bool {
+    if (after == protocol.no_process) return true;
+    const before = keeper.find(after) orelse return true;
+    return before.state == .running or before.state == .leaving;
+}
+
+fn openGate(process: *Process) void {
+    const launch = process.launch orelse return;
+    if (@atomicLoad(u32, &launch.report.gate, .monotonic) == 1) return;
+    @atomicStore(u32, &launch.report.gate, 1, .release);
+    calls.futex_wake(&launch.report.gate);
+}
+
+/// The status socket spoke: a terminal's master arrives, or its end, which means exec'd or dead.
+pub fn onStatus(keeper: *Keeper, process: *Process) void {
+    const launch = process.launch orelse return;
+    if (stream.receiveTerminal(keeper, process)) return;
+    keeper_file.unwatch(keeper, process.status.raw);
+    process.status.release();
+    adoptInner(keeper, process);
+    const report = launch.report;
+    if (report.failed != 0 or report.executing == 0) {
+        process.failed = if (process.failed == .ok) .failed else process.failed;
+        _ = calls.pidfd_send_signal(process.pidfd.raw, 9); // Killed at its gate, or about to exit by itself.
+        return;
+    }
+    started(keeper, process);
+}
+
+/// After the second clone the process to look after is its child, which CLONE_PARENT made ours.
+pub fn adoptInner(keeper: *Keeper, process: *Process) void {
+    const launch = process.launch orelse return;
+    const inner = @atomicLoad(u32, &launch.report.inner_pid, .acquire);
+    if (inner == 0 or process.pid == inner) return;
+    const rc = linux.pidfd_open(@intCast(inner), 0);
+    if (linux.errno(rc) != .SUCCESS) return;
+    const index = keeper.indexOf(process);
+    process.outer = process.pidfd;
+    keeper_file.unwatch(keeper, process.outer.raw);
+    keeper_file.watch(keeper, process.outer.raw, .outer, index, linux.EPOLL.IN);
+    process.pidfd = .from(rc);
+    process.pid = inner;
+    keeper_file.watch(keeper, process.pidfd.raw, .pidfd, index, linux.EPOLL.IN);
+    keepProcess(process, &launch.context);
+}
+
+fn started(keeper: *Keeper, process: *Process) void {
+    const launch = process.launch.?;
+    process.state = .running;
+    process.wake_ns = 0;
+    process.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
+    record.write(keeper, process);
+    sendTrace(keeper, process.client, launch);
+    sendReply(keeper, process.client, .ok, launch.report, process.id, process.arrived_ns);
+    free(launch);
+    process.launch = null;
+    for (keeper.used()) |*next| {
+        if (next.state == .building and next.after == process.id) openGate(next);
+    }
+}
+
+/// Before there was a child, or when it has been reaped: everything goes back, then the client hears why.
+pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
+    const launch = process.launch.?;
+    process.status.release();
+    process.cgroup.release();
+    undo.undo(&launch.context);
+    sendTrace(keeper, process.client, launch);
+    sendReply(keeper, process.client, status, launch.report, process.id, process.arrived_ns);
+    free(launch);
+    process.launch = null;
+    leave.forget(keeper, process);
+}
+
+pub fn sendReply(keeper: *Keeper, client: Client, status: protocol.Status, report: *Report, process: u32, arrived_ns: i64) void {
+    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    const found = keeper.find(process);
+    const Answer = extern struct { reply: protocol.Reply, message: [160]u8 };
+    const answer: Answer = .{
+        .reply = .{
+            .status = status,
+            .process = process,
+            .pid = if (found) |known| known.pid else 0,
+            .operation = report.operation,
+            .call = @intFromEnum(report.call),
+            .errno = report.errno,
+            .elapsed_ns = @intCast(now - arrived_ns),
+        },
+        .message = report.message,
+    };
+    if (status == .ok) {
+        connection_file.answer(keeper, client, .reply, &answer.reply);
+    } else {
+        connection_file.answer(keeper, client, .reply, &answer);
+    }
+}
+
+/// The end of every operation, CLOCK_MONOTONIC in nanoseconds, by its index; before the reply that it belongs to.
+fn sendTrace(keeper: *Keeper, client: Client, launch: *Launch) void {
+    const report = launch.report;
+    if (report.tracing == 0 or client.connection >= keeper.connections.len) return;
+    const bytes = std.mem.sliceAsBytes(report.trace_ns[0..report.traced]);
+    connection_file.send(keeper, client.connection, client.request, .trace, bytes);
+}

@@ -1,0 +1,106 @@
+//! The end of one process: its status, its last output, its control group, its place in the table.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const protocol = @import("../plan/protocol.zig");
+const cgroup = @import("../executor/cgroup.zig");
+const Report = @import("../executor/report.zig").Report;
+const keeper_file = @import("keeper.zig");
+const connection = @import("connection.zig");
+const end = @import("end.zig");
+const helper = @import("helper.zig");
+const launch = @import("launch.zig");
+const record = @import("record.zig");
+const stream = @import("stream.zig");
+const Keeper = keeper_file.Keeper;
+const Process = keeper_file.Process;
+const linux = calls.linux;
+
+pub fn onExit(keeper: *Keeper, process: *Process) void {
+    const exit = calls.reap(process.pidfd.raw) orelse return;
+    if (process.state == .preparing) return helper.finished(keeper, process, exit);
+    if (process.launch != null) {
+        const exited = process.pidfd.raw;
+        launch.adoptInner(keeper, process);
+        if (process.pidfd.raw != exited) {
+            // That was the intermediate of a second clone; its child lives on.
+            keeper_file.unwatch(keeper, process.outer.raw);
+            process.outer.release();
+            return;
+        }
+        // What its socket still has to say decides between failed and exec'd.
+        while (process.status.isOpen()) launch.onStatus(keeper, process);
+    }
+    if (process.launch != null) {
+        keeper_file.unwatch(keeper, process.pidfd.raw);
+        process.pidfd.release();
+        return launch.fail(keeper, process, if (process.failed == .ok) .failed else process.failed);
+    }
+    process.exit = exit;
+    process.ended_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
+    keeper_file.unwatch(keeper, process.pidfd.raw);
+    process.pidfd.release();
+    process.state = .leaving;
+    measure(process);
+    record.write(keeper, process);
+    if (process.cgroup.isOpen()) cgroup.kill(process.cgroup.raw);
+    finish(keeper, process);
+}
+
+/// The intermediate of a second clone.
+pub fn onOuterExit(keeper: *Keeper, process: *Process) void {
+    _ = calls.reap(process.outer.raw) orelse return;
+    keeper_file.unwatch(keeper, process.outer.raw);
+    process.outer.release();
+}
+
+/// Read before the group goes: afterwards nobody knows why the process died.
+fn measure(process: *Process) void {
+    if (!process.cgroup.isOpen()) return;
+    const group = process.cgroup.raw;
+    process.oom_kills = @truncate(cgroup.readKey(group, "memory.events", "oom_kill"));
+    const peak = cgroup.readNumber(group, "memory.peak");
+    process.memory_peak_bytes = if (peak > 0) peak else process.exit.resident_bytes_max;
+    const used = cgroup.readKey(group, "cpu.stat", "usage_usec");
+    if (used > 0) process.exit.cpu_us = used;
+}
+
+/// Waits for what is still due: output in the pipes, processes that were killed with the group.
+pub fn finish(keeper: *Keeper, process: *Process) void {
+    if (process.state != .leaving) return;
+    if (!stream.isDrained(keeper, process)) return;
+    if (process.cgroup.isOpen()) {
+        var report: Report = .{};
+        cgroup.remove(&report, process.cgroup_parent, &process.cgroup_name) catch {
+            const retry_ms = 2;
+            process.wake_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + retry_ms * std.time.ns_per_ms;
+            return;
+        };
+    }
+    record.write(keeper, process);
+    const exited: protocol.Exited = .{
+        .process = process.id,
+        .code = process.exit.code,
+        .signal = @intCast(process.exit.signal),
+        .oom_kills = process.oom_kills,
+        .cpu_us = process.exit.cpu_us,
+        .memory_peak_bytes = process.memory_peak_bytes,
+        .started_ns = process.started_ns,
+        .ended_ns = process.ended_ns,
+    };
+    if (process.flags.unrecorded) {
+        connection.answer(keeper, process.client, .exited, &exited);
+    } else {
+        connection.announce(keeper, .exited, &exited);
+    }
+    forget(keeper, process);
+}
+
+pub fn forget(keeper: *Keeper, process: *Process) void {
+    stream.closeAll(keeper, process);
+    process.cgroup.release();
+    process.status.release();
+    process.outer.release();
+    process.state = .free;
+    end.progress(keeper);
+}

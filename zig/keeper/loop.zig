@@ -1,0 +1,127 @@
+//! The keeper's one loop. Nothing in it waits but epoll; everything else is a reaction.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
+const keeper_file = @import("keeper.zig");
+const connection = @import("connection.zig");
+const end = @import("end.zig");
+const launch = @import("launch.zig");
+const leave = @import("leave.zig");
+const log = @import("log.zig");
+const record = @import("record.zig");
+const stream = @import("stream.zig");
+const Keeper = keeper_file.Keeper;
+const Process = keeper_file.Process;
+const linux = calls.linux;
+
+const control = 3;
+
+pub fn run(keeper: *Keeper) noreturn {
+    const rc = linux.epoll_create1(linux.EPOLL.CLOEXEC);
+    if (linux.errno(rc) != .SUCCESS) linux.exit_group(1);
+    keeper.epoll = .from(rc);
+    connection.add(keeper, .{ .raw = control }, true);
+    // What the client sent before it made us is here already.
+    connection.receive(keeper, 0);
+    while (true) {
+        var events: [64]linux.epoll_event = undefined;
+        const ready = linux.epoll_pwait(keeper.epoll.raw, &events, events.len, timeoutMs(keeper), null);
+        if (linux.errno(ready) == .SUCCESS) {
+            for (events[0..ready]) |event| react(keeper, event);
+            if (ready == 0) idle(keeper);
+        }
+        onTime(keeper);
+    }
+}
+
+fn react(keeper: *Keeper, event: linux.epoll_event) void {
+    const source: keeper_file.Source = @enumFromInt(@as(u8, @truncate(event.data.u64 >> 32)));
+    const index: u32 = @truncate(event.data.u64);
+    switch (source) {
+        .listener => connection.accept(keeper),
+        .connection => if (keeper.connections[index].fd.isOpen()) connection.receive(keeper, index),
+        .input => if (keeper.attachments[index].input.isOpen()) stream.onInput(keeper, index),
+        .stdin_room => stream.onStdinRoom(keeper, index),
+        .sink_room => if (keeper.attachments[index].out.isOpen()) stream.onSinkRoom(keeper, index),
+        .status, .pidfd, .outer, .out, .err, .terminal => reactToProcess(keeper, source, &keeper.processes[index]),
+    }
+}
+
+/// An event may be about a descriptor that another event of the same batch has closed.
+fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process) void {
+    if (process.state == .free) return;
+    switch (source) {
+        .status => if (process.status.isOpen()) launch.onStatus(keeper, process),
+        .pidfd => if (process.pidfd.isOpen()) leave.onExit(keeper, process),
+        .outer => if (process.outer.isOpen()) leave.onOuterExit(keeper, process),
+        .out => if (process.out.fd.isOpen()) stream.onOutput(keeper, process, .out),
+        .err => if (process.err.fd.isOpen()) stream.onOutput(keeper, process, .err),
+        .terminal => if (process.terminal.isOpen()) stream.onTerminal(keeper, process),
+        else => {},
+    }
+}
+
+/// Nothing to react to: what was put off while children build, or memory that a burst of output took.
+fn idle(keeper: *Keeper) void {
+    if (keeper.housekeeping_due) {
+        keeper.housekeeping_due = false;
+        const directory = keeper.slots[@intFromEnum(schema.Slot.state_directory)].raw;
+        record.open(keeper, directory);
+        listen(keeper, directory);
+    } else if (log.isDirty()) log.relax();
+}
+
+/// By a name relative to the state directory: its path may be longer than a socket's address, and is not in our namespace.
+fn listen(keeper: *Keeper, directory: i32) void {
+    const flags = linux.SOCK.STREAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
+    const rc = linux.socket(linux.AF.UNIX, flags, 0);
+    if (linux.errno(rc) != .SUCCESS) return;
+    const listener: Fd = .from(rc);
+    var address: linux.sockaddr.un = .{ .path = @splat(0) };
+    const name = "socket";
+    @memcpy(address.path[0..name.len], name);
+    if (linux.errno(linux.fchdir(directory)) != .SUCCESS) return listener.close();
+    const bound = linux.bind(listener.raw, @ptrCast(&address), @sizeOf(linux.sockaddr.un));
+    _ = linux.chdir("/");
+    const listening = linux.listen(listener.raw, 64);
+    if (linux.errno(bound) != .SUCCESS or linux.errno(listening) != .SUCCESS) return listener.close();
+    keeper.listener = listener;
+    keeper_file.watch(keeper, listener.raw, .listener, 0, linux.EPOLL.IN);
+}
+
+/// -1 for "until something happens".
+fn timeoutMs(keeper: *Keeper) i32 {
+    if (keeper.housekeeping_due) return 0;
+    var next: i64 = std.math.maxInt(i64);
+    if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
+    if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);
+    if (keeper.input_retry_ns > 0) next = @min(next, keeper.input_retry_ns);
+    for (keeper.used()) |*process| {
+        if (process.state != .free and process.wake_ns > 0) next = @min(next, process.wake_ns);
+    }
+    const relax_ms = 1000;
+    if (next == std.math.maxInt(i64)) return if (log.isDirty()) relax_ms else -1;
+    const left = next - calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    return @intCast(std.math.clamp(@divFloor(left, std.time.ns_per_ms) + 1, 0, 60_000));
+}
+
+fn onTime(keeper: *Keeper) void {
+    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    end.onTime(keeper, now);
+    if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
+    if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) stream.retryInputs(keeper);
+    for (keeper.used()) |*process| {
+        if (process.state == .free or process.wake_ns == 0 or now < process.wake_ns) continue;
+        process.wake_ns = 0;
+        switch (process.state) {
+            .leaving => leave.finish(keeper, process),
+            .preparing, .building => {
+                process.failed = .timed_out;
+                _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+            },
+            .free, .running => {},
+        }
+    }
+}

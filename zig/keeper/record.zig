@@ -1,0 +1,64 @@
+//! What stays behind for the next program that opens the pod: one entry a process, written whole with one pwrite.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const protocol = @import("../plan/protocol.zig");
+const layout = @import("../plan/layout.zig");
+const keeper_file = @import("keeper.zig");
+const Keeper = keeper_file.Keeper;
+const Process = keeper_file.Process;
+const linux = calls.linux;
+
+pub fn open(keeper: *Keeper, directory: i32) void {
+    const flags = calls.O_CREAT | calls.O_RDWR | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+    const rc = calls.openat(directory, "record", flags, 0o600);
+    if (linux.errno(rc) != .SUCCESS) return;
+    keeper.record = .from(rc);
+    writeHead(keeper);
+    for (keeper.used()) |*process| write(keeper, process);
+}
+
+pub fn writeHead(keeper: *Keeper) void {
+    const head: protocol.RecordHead = .{
+        .layout = layout.hash,
+        .keeper_pid = @intCast(linux.getpid()),
+        .mount_namespace = keeper.mount_namespace,
+        .started_ns = keeper.started_ns,
+        .detached = @intFromBool(keeper.detached),
+    };
+    if (keeper.record.isOpen()) _ = linux.pwrite(keeper.record.raw, std.mem.asBytes(&head).ptr, @sizeOf(protocol.RecordHead), 0);
+}
+
+/// A full disk can't stop the pod: the entry is written again with the process's next change.
+pub fn write(keeper: *Keeper, process: *Process) void {
+    if (process.flags.unrecorded or process.state == .free) return;
+    if (process.record_index == protocol.no_process) {
+        process.record_index = keeper.records;
+        keeper.records += 1;
+    }
+    if (!keeper.record.isOpen()) return;
+    const sequence: u32 = @truncate(@as(u64, @bitCast(calls.clock_gettime_ns(calls.CLOCK_MONOTONIC))) | 1);
+    const entry: protocol.RecordEntry = .{
+        .sequence = sequence,
+        .process = process.id,
+        .state = switch (process.state) {
+            .free => .none,
+            .preparing, .building => .starting,
+            .running => .running,
+            .leaving => .exited,
+        },
+        .pid = process.pid,
+        .started_ns = process.started_ns,
+        .ended_ns = process.ended_ns,
+        .code = process.exit.code,
+        .signal = @intCast(process.exit.signal),
+        .oom_kills = process.oom_kills,
+        .lines_dropped = process.lines_dropped,
+        .cpu_us = process.exit.cpu_us,
+        .memory_peak_bytes = process.memory_peak_bytes,
+        .sequence_end = sequence,
+    };
+    const offset = @sizeOf(protocol.RecordHead) + @as(i64, process.record_index) * @sizeOf(protocol.RecordEntry);
+    _ = linux.pwrite(keeper.record.raw, std.mem.asBytes(&entry).ptr, @sizeOf(protocol.RecordEntry), offset);
+}

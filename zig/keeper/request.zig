@@ -1,0 +1,109 @@
+//! What a client may ask, one function each. Every frame is checked here, before anything acts on it.
+
+const std = @import("std");
+const calls = @import("../kernel/calls.zig");
+const Fd = @import("../kernel/fd.zig").Fd;
+const protocol = @import("../plan/protocol.zig");
+const layout = @import("../plan/layout.zig");
+const cgroup = @import("../executor/cgroup.zig");
+const keeper_file = @import("keeper.zig");
+const connection_file = @import("connection.zig");
+const launch = @import("launch.zig");
+const stream = @import("stream.zig");
+const record = @import("record.zig");
+const end = @import("end.zig");
+const Keeper = keeper_file.Keeper;
+const Client = keeper_file.Client;
+const linux = calls.linux;
+
+pub fn handle(keeper: *Keeper, index: u32, head: *const protocol.Head, body: []align(8) const u8) void {
+    const client = connection_file.clientOf(keeper, index, head);
+    const tag = std.enums.fromInt(protocol.RequestTag, head.tag) orelse return refuse(keeper, client, .invalid);
+    switch (tag) {
+        .hello => hello(keeper, index, client, as(protocol.Hello, body) orelse return refuse(keeper, client, .invalid)),
+        .launch => launch.begin(keeper, index, client, body),
+        .signal => signal(keeper, client, as(protocol.Signal, body) orelse return refuse(keeper, client, .invalid)),
+        .kill_tree => killTree(keeper, client, as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid)),
+        .end => {
+            const wish = as(protocol.End, body) orelse return refuse(keeper, client, .invalid);
+            keeper.connections[index].subscribed = true;
+            reply(keeper, client, .ok, 0);
+            end.begin(keeper, wish.grace_ms);
+        },
+        .hand_over => {
+            keeper.detached = true;
+            keeper.connections[index].owner = false;
+            record.writeHead(keeper);
+            reply(keeper, client, .ok, 0);
+        },
+        .subscribe => {
+            keeper.connections[index].subscribed = true;
+            reply(keeper, client, .ok, 0);
+        },
+        .resize => resize(keeper, client, as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid)),
+        .attach => {
+            const wish = as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid);
+            var fds = connection_file.takeDescriptors(keeper, index);
+            const process = keeper.find(wish.process);
+            const taken = if (process) |found| stream.attach(keeper, found, &fds) else false;
+            if (!taken) for (&fds) |*fd| fd.release();
+            reply(keeper, client, if (process == null) .no_such_process else if (taken) .ok else .refused, wish.process);
+        },
+    }
+}
+
+/// The body as one of the protocol's structs, by its size.
+fn as(comptime T: type, body: []align(8) const u8) ?*const T {
+    return if (body.len == @sizeOf(T)) @ptrCast(body.ptr) else null;
+}
+
+fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hello) void {
+    const role = std.enums.fromInt(protocol.Role, @intFromEnum(wish.role)) orelse return refuse(keeper, client, .invalid);
+    if (role == .owner) {
+        for (keeper.connections) |other| if (other.fd.isOpen() and other.owner) return refuse(keeper, client, .refused);
+        keeper.connections[index].owner = true;
+        keeper.detached = false;
+        record.writeHead(keeper);
+    }
+    const welcome: protocol.Welcome = .{ .keeper_pid = @intCast(linux.getpid()), .layout = layout.hash };
+    connection_file.answer(keeper, client, .welcome, &welcome);
+}
+
+fn signal(keeper: *Keeper, client: Client, wish: *const protocol.Signal) void {
+    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    if (process.state != .running) return refuse(keeper, client, .no_such_process);
+    const sent = linux.errno(calls.pidfd_send_signal(process.pidfd.raw, wish.signal)) == .SUCCESS;
+    reply(keeper, client, if (sent) .ok else .invalid, wish.process);
+}
+
+fn killTree(keeper: *Keeper, client: Client, wish: *const protocol.KillTree) void {
+    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    if (process.cgroup.isOpen()) cgroup.kill(process.cgroup.raw);
+    if (process.pidfd.isOpen()) _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+    reply(keeper, client, .ok, wish.process);
+}
+
+fn resize(keeper: *Keeper, client: Client, wish: *const protocol.Resize) void {
+    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    if (!process.terminal.isOpen()) return refuse(keeper, client, .no_such_process);
+    const size: [4]u16 = .{ wish.rows, wish.columns, 0, 0 };
+    _ = linux.ioctl(process.terminal.raw, linux.T.IOCSWINSZ, @intFromPtr(&size));
+    reply(keeper, client, .ok, wish.process);
+}
+
+pub fn refuse(keeper: *Keeper, client: Client, status: protocol.Status) void {
+    reply(keeper, client, status, protocol.no_process);
+}
+
+pub fn reply(keeper: *Keeper, client: Client, status: protocol.Status, process: u32) void {
+    const body: protocol.Reply = .{
+        .status = status,
+        .process = process,
+        .pid = 0,
+        .operation = 0,
+        .call = 0,
+        .errno = 0,
+        .elapsed_ns = 0,
+    };
+    connection_file.answer(keeper, client, .reply, &body);
+}

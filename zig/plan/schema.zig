@@ -1,0 +1,469 @@
+//! The format of a plan, defined once. The build prints `src/plan/abi.gen.ts` from these types (`zig/abi.zig`), and the
+//! hash of their layout is compared when the library is opened. Operations carry values, not expressions.
+
+const std = @import("std");
+const assert = std.debug.assert;
+
+pub const magic: u32 = 0x4e4c5050; // "PPLN"
+
+/// A plan larger than this is refused before it is read. Args and environment of one container dominate it.
+pub const plan_bytes_max = 4 << 20;
+pub const operations_max = 4096;
+
+/// Descriptors that outlive a plan belong to the pod; the others are closed when their plan has run.
+pub const pod_slots = 64;
+pub const slots_max = 256;
+
+pub const Kind = enum(u8) { sandbox, container, exec, update, teardown };
+
+/// Who executes an operation, and where. A plan never goes back to an earlier stage.
+pub const Stage = enum(u8) {
+    /// The keeper or its helper, in the host's namespaces. Every operation here has an undo.
+    prepare,
+    /// The child in its own fresh namespaces, still in the host's user namespace.
+    build,
+    /// The child in its final namespaces.
+    enter,
+    limit,
+    exec,
+};
+
+/// A numbered descriptor. `none` where an operation can do without.
+pub const Slot = enum(u32) {
+    none = 0xffff_ffff,
+    /// Of the pod: where the keeper puts its record and its socket.
+    state_directory = 0,
+    /// Of the pod: the group that the end of the pod kills.
+    pod_cgroup = 1,
+    /// Of an exec plan: the pidfd of the process whose namespaces are joined, filled in by the keeper.
+    target_process = pod_slots,
+    /// Of an exec plan: the control group of that process.
+    target_cgroup = pod_slots + 1,
+    _,
+};
+
+/// Bytes within the plan, followed by a NUL that `bytes` does not count.
+pub const Text = extern struct { offset: u32, bytes: u32 };
+/// Bytes within the plan at an 8-aligned offset.
+pub const Bytes = extern struct { offset: u32, bytes: u32 };
+/// `count` entries of `Text` at an 8-aligned offset.
+pub const TextList = extern struct { offset: u32, count: u32 };
+
+pub const Header = extern struct {
+    magic: u32 = magic,
+    /// The whole plan, this header included.
+    bytes: u32,
+    operations: u32,
+    kind: Kind,
+    flags: Flags,
+    _: [2]u8 = @splat(0),
+    /// Who owns mount points that have to be made inside the root: the pod's root user on the host.
+    root_uid: u32,
+    root_gid: u32,
+    /// From the keeper's first look at the plan to exec; the launch fails when it has passed.
+    deadline_ms: u32,
+    /// One more than the index of the operation that is to fail before it acts; 0 for none. Tests walk it.
+    fail_at: u32 = 0,
+    layout: u64,
+};
+
+pub const Flags = packed struct(u8) {
+    /// A source may never answer (a dead NFS or FUSE server): prepare runs in a helper beside the keeper.
+    may_hang: bool = false,
+    /// Record when each operation ended.
+    trace: bool = false,
+    _: u6 = 0,
+};
+
+pub const Record = extern struct {
+    /// The operation's place in `Op`.
+    tag: u16,
+    stage: Stage,
+    _: u8 = 0,
+    /// Of the payload that follows.
+    bytes: u32,
+};
+
+pub const OpenDirectory = extern struct {
+    pub const stages = .{.prepare};
+    path: Text,
+    slot: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+/// Undone by removing the directory with all it holds. One that exists already is an error: names carry the pod's id.
+pub const MakeDirectory = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    parent: Slot,
+    slot: Slot,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    _: [4]u8 = @splat(0),
+};
+
+/// Undone by `cgroup.kill` and rmdir.
+pub const MakeCgroup = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    parent: Slot,
+    slot: Slot,
+};
+
+pub const WriteCgroup = extern struct {
+    pub const stages = .{.prepare};
+    file: Text,
+    value: Text,
+    cgroup: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+/// A tmpfs that nothing is mounted on yet. Clones of it share its content.
+pub const MakeTmpfs = extern struct {
+    pub const stages = .{.prepare};
+    bytes_max: u64,
+    /// 0 leaves the kernel's default.
+    inodes_max: u64,
+    slot: Slot,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+    attributes: Attributes,
+    /// Attach it where no container can reach it: before Linux 6.15 only attached mounts can be cloned.
+    attached: u32,
+};
+
+pub const WriteFile = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    content: Bytes,
+    directory: Slot,
+    mode: u32,
+    uid: u32,
+    gid: u32,
+};
+
+/// A mount, or one name directly inside it, to be attached elsewhere.
+pub const CloneTree = extern struct {
+    pub const stages = .{ .prepare, .build };
+    /// Empty for the whole tree.
+    name: Text,
+    source: Slot,
+    slot: Slot,
+    attributes: Attributes,
+    _: [4]u8 = @splat(0),
+};
+
+/// Opens what the user named on the host and detaches a private copy of the mount.
+pub const OpenVolume = extern struct {
+    pub const stages = .{.prepare};
+    /// Absolute, or relative to `base`.
+    path: Text,
+    /// Resolved beneath `path` without following a link, made where it is missing. Empty for none.
+    sub_path: Text,
+    base: Slot,
+    slot: Slot,
+    attributes: Attributes,
+    /// The user namespace whose ids the files are shown in.
+    user_namespace: Slot,
+    expect: FileType,
+    /// Mode to create `path` with when it is missing; 0 means that it must exist.
+    create_mode: u32,
+    recursive: u32,
+    _: [4]u8 = @splat(0),
+};
+
+/// Lowers are in consecutive slots, the topmost first.
+pub const MakeOverlay = extern struct {
+    /// In `build` from detached trees by descriptor (6.13), else in `prepare` by the same descriptors' names in /proc.
+    pub const stages = .{ .prepare, .build };
+    first_lower: Slot,
+    lower_count: u32,
+    upper: Slot,
+    work: Slot,
+    slot: Slot,
+    attributes: Attributes,
+};
+
+/// Where stdout and stderr of the process go, in the CRI's log format.
+pub const OpenLog = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    bytes_max: u64,
+    directory: Slot,
+    /// Files kept, the one being written included.
+    files_max: u32,
+    /// 0: the writer waits while the disk is full; 1: lines are dropped and counted.
+    drop_when_full: u32,
+    _: [4]u8 = @splat(0),
+};
+
+/// The user namespace of a pod: `count` ids from 0 inside are those from `first_id` outside.
+pub const MakeUserNamespace = extern struct {
+    pub const stages = .{.prepare};
+    first_id: u32,
+    count: u32,
+    slot: Slot,
+    /// Namespaces that it is to own, joined by the keeper itself.
+    namespaces: Namespaces,
+};
+
+/// The keeper's own move into fresh namespaces, which every container of the pod then inherits.
+pub const EnterNamespaces = extern struct {
+    pub const stages = .{.prepare};
+    namespaces: Namespaces,
+    _: [4]u8 = @splat(0),
+};
+
+pub const LoopbackUp = extern struct {
+    pub const stages = .{.prepare};
+    _: [8]u8 = @splat(0),
+};
+
+pub const SetHostname = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+};
+
+/// A full procfs in the keeper's own mount namespace: the kernel allows a new one in a user namespace only where one is in sight.
+pub const ShowProc = extern struct {
+    pub const stages = .{.prepare};
+    _: [8]u8 = @splat(0),
+};
+
+/// Start the child. Always the last operation of `prepare` in a plan that has one.
+pub const Spawn = extern struct {
+    pub const stages = .{.prepare};
+    namespaces: Namespaces,
+    cgroup: Slot,
+    /// A pidfd whose PID namespace the child is born in.
+    pid_namespace: Slot,
+    /// Entered between `build` and `enter`, by a second clone that locks what was attached before.
+    user_namespace: Slot,
+    /// A pidfd whose namespaces `join` names are entered at the start of `build`.
+    target: Slot,
+    join: Namespaces,
+    /// A pod slot that keeps the child's pidfd.
+    keep_process: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+pub const RemoveCgroup = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    parent: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+pub const RemoveTree = extern struct {
+    pub const stages = .{.prepare};
+    name: Text,
+    parent: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+pub const PlaceRoot = extern struct {
+    pub const stages = .{.build};
+    tree: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+/// A fresh /dev: its nodes are made, not bound, so nothing of the host's /dev is ever looked at.
+pub const MakeDevices = extern struct {
+    pub const stages = .{.build};
+    bytes_max: u64,
+    target: Text,
+};
+
+pub const Mount = extern struct {
+    pub const stages = .{ .build, .enter };
+    type: Text,
+    target: Text,
+    options: TextList,
+    attributes: Attributes,
+    _: [4]u8 = @splat(0),
+};
+
+/// Show a detached mount inside the container. Its attributes were set in `prepare`, so no path ever shows it writable for a moment.
+pub const Attach = extern struct {
+    pub const stages = .{.build};
+    target: Text,
+    tree: Slot,
+    _: [4]u8 = @splat(0),
+};
+
+/// Hide what is there: a directory under the shared empty one, anything else under the null device. Missing is fine.
+pub const Mask = extern struct {
+    pub const stages = .{.enter};
+    target: Text,
+};
+
+pub const MakeReadOnly = extern struct {
+    pub const stages = .{.enter};
+    target: Text,
+};
+
+/// Moves the root onto "/" of a namespace whose own root is empty and read-only: no walk over the host's processes.
+pub const EnterByMove = extern struct {
+    pub const stages = .{.enter};
+    _: [8]u8 = @splat(0),
+};
+
+/// pivot_root and unmount, for a namespace that still holds something.
+pub const EnterByPivot = extern struct {
+    pub const stages = .{.enter};
+    _: [8]u8 = @splat(0),
+};
+
+pub const SetRlimit = extern struct {
+    pub const stages = .{.limit};
+    soft: u64,
+    hard: u64,
+    resource: u32,
+    _: [4]u8 = @splat(0),
+};
+
+/// The value, or what was inherited where the kernel does not let us go that low. In `build`: inside a user namespace the
+/// file is no longer ours to write.
+pub const SetOomScore = extern struct {
+    pub const stages = .{.build};
+    value: i32,
+    _: [4]u8 = @splat(0),
+};
+
+/// A terminal of the container's own devpts becomes its standard streams and controlling terminal.
+pub const OpenTerminal = extern struct {
+    pub const stages = .{.limit};
+    rows: u32,
+    columns: u32,
+};
+
+pub const DropBounding = extern struct {
+    pub const stages = .{.limit};
+    /// Bit n keeps capability n.
+    keep: u64,
+};
+
+pub const SetUser = extern struct {
+    pub const stages = .{.limit};
+    /// u32 each.
+    groups: Bytes,
+    uid: u32,
+    gid: u32,
+};
+
+pub const SetCapabilities = extern struct {
+    pub const stages = .{.limit};
+    permitted: u64,
+    inheritable: u64,
+    ambient: u64,
+};
+
+pub const SetNoNewPrivileges = extern struct {
+    pub const stages = .{.limit};
+    _: [8]u8 = @splat(0),
+};
+
+pub const SetSeccomp = extern struct {
+    pub const stages = .{.limit};
+    /// `struct sock_filter`, 8 bytes each.
+    program: Bytes,
+};
+
+pub const Exec = extern struct {
+    pub const stages = .{.exec};
+    /// Tried in order: the command in each directory of PATH, or the one path that was written.
+    candidates: TextList,
+    arguments: TextList,
+    environment: TextList,
+    directory: Text,
+    /// Make `directory` where it is missing, as container runtimes do.
+    create_directory: u32,
+    umask: u32,
+};
+
+/// Become the reaper of a shared PID namespace: the keeper's own program, with nothing to take.
+pub const ExecPause = extern struct {
+    pub const stages = .{.exec};
+    _: [8]u8 = @splat(0),
+};
+
+/// Mount attributes; the names are the kernel's (man 2 mount_setattr).
+pub const Attributes = packed struct(u32) {
+    rdonly: bool = false,
+    nosuid: bool = false,
+    nodev: bool = false,
+    noexec: bool = false,
+    _: u28 = 0,
+};
+
+/// Kinds of kernel namespaces; the names are those of /proc/PID/ns.
+pub const Namespaces = packed struct(u32) {
+    net: bool = false,
+    ipc: bool = false,
+    uts: bool = false,
+    mnt: bool = false,
+    pid: bool = false,
+    cgroup: bool = false,
+    user: bool = false,
+    _: u25 = 0,
+};
+
+pub const FileType = enum(u32) { any, directory, file, socket, character_device, block_device };
+
+pub const Op = union(enum) {
+    open_directory: OpenDirectory,
+    make_directory: MakeDirectory,
+    make_cgroup: MakeCgroup,
+    write_cgroup: WriteCgroup,
+    make_tmpfs: MakeTmpfs,
+    write_file: WriteFile,
+    clone_tree: CloneTree,
+    open_volume: OpenVolume,
+    make_overlay: MakeOverlay,
+    open_log: OpenLog,
+    make_user_namespace: MakeUserNamespace,
+    enter_namespaces: EnterNamespaces,
+    loopback_up: LoopbackUp,
+    set_hostname: SetHostname,
+    show_proc: ShowProc,
+    spawn: Spawn,
+    remove_cgroup: RemoveCgroup,
+    remove_tree: RemoveTree,
+    place_root: PlaceRoot,
+    make_devices: MakeDevices,
+    mount: Mount,
+    attach: Attach,
+    mask: Mask,
+    make_read_only: MakeReadOnly,
+    enter_by_move: EnterByMove,
+    enter_by_pivot: EnterByPivot,
+    set_rlimit: SetRlimit,
+    set_oom_score: SetOomScore,
+    open_terminal: OpenTerminal,
+    drop_bounding: DropBounding,
+    set_user: SetUser,
+    set_capabilities: SetCapabilities,
+    set_no_new_privileges: SetNoNewPrivileges,
+    set_seccomp: SetSeccomp,
+    exec: Exec,
+    exec_pause: ExecPause,
+};
+
+pub const Tag = @typeInfo(Op).@"union".tag_type.?;
+
+pub fn allowsStage(comptime Payload: type, stage: Stage) bool {
+    inline for (Payload.stages) |allowed| if (stage == @as(Stage, allowed)) return true;
+    return false;
+}
+
+comptime {
+    assert(@sizeOf(Header) % 8 == 0);
+    assert(@sizeOf(Record) == 8);
+    for (std.meta.fields(Op)) |field| {
+        assert(@sizeOf(field.type) % 8 == 0); // Payloads stay 8-aligned back to back.
+        assert(std.meta.hasUniqueRepresentation(field.type)); // No padding to leak or compare.
+        assert(@hasDecl(field.type, "stages"));
+    }
+}
