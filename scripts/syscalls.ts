@@ -2,9 +2,9 @@
 // `--check` only says whether the committed file is fresh.
 
 import { join, resolve } from "node:path";
+import { keepGenerated } from "./generated.ts";
 
 const root = join(import.meta.dir, "..");
-const target = join(root, "src/plan/seccomp/syscalls.gen.ts");
 
 /** Zig names a few calls otherwise than arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl do. */
 const kernelNames: Readonly<Record<string, string>> = {
@@ -14,16 +14,7 @@ const kernelNames: Readonly<Record<string, string>> = {
 
 const source = await Bun.file(join(standardLibrary(), "os/linux/syscalls.zig")).text();
 const text = printTables({ x64: readTable(source, "X64"), arm64: readTable(source, "Arm64") });
-
-if (process.argv.includes("--check")) {
-  const committed = await Bun.file(target).text();
-  if (committed !== text) {
-    console.error("src/plan/seccomp/syscalls.gen.ts is stale: run bun run scripts/syscalls.ts");
-    process.exit(1);
-  }
-} else {
-  await Bun.write(target, text);
-}
+await keepGenerated("src/plan/seccomp/syscalls.gen.ts", text, "scripts/syscalls.ts");
 
 /** Where the project's Zig keeps `std`. `zig env` prints it relative to the working directory. */
 function standardLibrary(): string {
