@@ -1,55 +1,56 @@
-//! Operations that a container should not be able to do. Each runs in a child of its own, which undoes what it
-//! did where the kernel does not do that at its end, so that a success harms nobody.
+//! Operations that a container should not be able to do. Each runs in a child of its own, which
+//! undoes what it did where the kernel does not do that at its end, so that a success harms nobody.
 
 const std = @import("std");
 const sys = @import("sys.zig");
 const json = @import("json.zig");
 const linux = sys.linux;
 
-const Attempt = struct { name: []const u8, arguments: usize, run: *const fn (sys.Words) usize };
+/// Name, number of arguments, the deed.
+const Attempt = struct { []const u8, usize, *const fn (sys.Words) usize };
 
 /// `try NAME ARGUMENTS`. P is a path, N a number.
 const attempts = [_]Attempt{
-    .{ .name = "mount", .arguments = 1, .run = &mount }, // P: a tmpfs there
-    .{ .name = "remount-rw", .arguments = 1, .run = &remountWritable }, // P
-    .{ .name = "umount", .arguments = 1, .run = &umount }, // P, in a copy of the mount namespace where allowed
-    .{ .name = "open-write", .arguments = 1, .run = &openWrite }, // P
-    .{ .name = "open-read", .arguments = 1, .run = &openRead }, // P
-    .{ .name = "mknod", .arguments = 3, .run = &mknod }, // P, major, minor: a character device, opened too
-    .{ .name = "chroot", .arguments = 1, .run = &chroot }, // P
-    .{ .name = "chmod-setuid", .arguments = 1, .run = &chmodSetuid }, // P
-    .{ .name = "unshare", .arguments = 1, .run = &unshare }, // N: CLONE_NEW… flags
-    .{ .name = "clone3", .arguments = 1, .run = &clone3 }, // N: flags
-    .{ .name = "clone-into-cgroup", .arguments = 1, .run = &cloneIntoCgroup }, // P: the cgroup's folder
-    .{ .name = "setns", .arguments = 1, .run = &setns }, // P
-    .{ .name = "setuid", .arguments = 1, .run = &setuid }, // N
-    .{ .name = "ptrace", .arguments = 1, .run = &ptrace }, // N: pid
-    .{ .name = "kill", .arguments = 2, .run = &kill }, // pid, signal
-    .{ .name = "sethostname", .arguments = 1, .run = &setHostname }, // name; the one before is put back
-    .{ .name = "socket", .arguments = 3, .run = &socket }, // family, type, protocol
-    .{ .name = "nofile", .arguments = 1, .run = &limitFiles }, // N: soft and hard limit of open files
-    .{ .name = "bpf", .arguments = 0, .run = &bpf },
-    .{ .name = "keyctl", .arguments = 0, .run = &keyctl },
-    .{ .name = "add-key", .arguments = 0, .run = &addKey },
-    .{ .name = "reboot", .arguments = 0, .run = &reboot }, // with a magic that no kernel takes
-    .{ .name = "dmesg", .arguments = 0, .run = &dmesg },
-    .{ .name = "fsopen", .arguments = 0, .run = &fsopen },
-    .{ .name = "userfaultfd", .arguments = 0, .run = &userfaultfd },
-    .{ .name = "io-uring", .arguments = 0, .run = &ioUring },
-    .{ .name = "perf-event", .arguments = 0, .run = &perfEvent },
-    .{ .name = "tiocsti", .arguments = 0, .run = &tiocsti }, // types a letter into the terminal on 0
-    .{ .name = "syscall", .arguments = 1, .run = &anyCall }, // N, with every argument an invalid pointer
+    .{ "mount", 1, &mount }, // P: a tmpfs there
+    .{ "remount-rw", 1, &remountWritable }, // P
+    .{ "umount", 1, &umount }, // P, in a copy of the mount namespace where that is allowed
+    .{ "open-write", 1, &openWrite }, // P
+    .{ "open-read", 1, &openRead }, // P
+    .{ "mknod", 3, &mknod }, // P, major, minor: a character device, which is opened too
+    .{ "chroot", 1, &chroot }, // P
+    .{ "chmod-setuid", 1, &chmodSetuid }, // P
+    .{ "unshare", 1, &unshare }, // N: CLONE_NEW… flags
+    .{ "clone3", 1, &clone3 }, // N: flags
+    .{ "clone-into-cgroup", 1, &cloneIntoCgroup }, // P: the cgroup's folder
+    .{ "setns", 1, &setns }, // P
+    .{ "setuid", 1, &setuid }, // N
+    .{ "ptrace", 1, &ptrace }, // N: pid
+    .{ "kill", 2, &kill }, // pid, signal
+    .{ "sethostname", 1, &setHostname }, // name; the one before is put back
+    .{ "socket", 3, &socket }, // family, type, protocol
+    .{ "nofile", 1, &limitFiles }, // N: soft and hard limit of open files
+    .{ "bpf", 0, &bpf },
+    .{ "keyctl", 0, &keyctl },
+    .{ "add-key", 0, &addKey },
+    .{ "reboot", 0, &reboot }, // with a magic that no kernel takes
+    .{ "dmesg", 0, &dmesg },
+    .{ "fsopen", 0, &fsopen },
+    .{ "userfaultfd", 0, &userfaultfd },
+    .{ "io-uring", 0, &ioUring },
+    .{ "perf-event", 0, &perfEvent },
+    .{ "tiocsti", 0, &tiocsti }, // types a letter into the terminal on 0
+    .{ "syscall", 1, &anyCall }, // N, with every argument an invalid pointer
 };
 
 pub fn countArguments(words: sys.Words) ?usize {
     const found = find(words) orelse return null;
-    return found.arguments + 1;
+    return found[1] + 1;
 }
 
 fn find(words: sys.Words) ?Attempt {
     if (words.len == 0) return null;
     for (attempts) |one| {
-        if (std.mem.eql(u8, one.name, std.mem.span(words[0]))) return one;
+        if (std.mem.eql(u8, one[0], std.mem.span(words[0]))) return one;
     }
     return null;
 }
@@ -58,7 +59,7 @@ fn find(words: sys.Words) ?Attempt {
 pub fn run(words: sys.Words) sys.Error!void {
     const found = find(words) orelse return sys.fail(.INVAL);
     const pid = try sys.fork();
-    if (pid == 0) sys.exit(@intFromEnum(linux.errno(found.run(words[1..]))));
+    if (pid == 0) sys.exit(@intFromEnum(linux.errno(found[2](words[1..]))));
 
     const status = sys.wait(pid);
     json.answer();
@@ -133,7 +134,8 @@ fn cloneIntoCgroup(words: sys.Words) usize {
 
 /// `struct clone_args` of man 2 clone, in its third version.
 fn cloneWith(flags: u64, cgroup: u64) usize {
-    const arguments = [11]u64{ flags, 0, 0, 0, @intFromEnum(linux.SIG.CHLD), 0, 0, 0, 0, 0, cgroup };
+    const exit_signal = @intFromEnum(linux.SIG.CHLD);
+    const arguments = [11]u64{ flags, 0, 0, 0, exit_signal, 0, 0, 0, 0, 0, cgroup };
     const result = sys.call(.clone3, .{ &arguments, @sizeOf(@TypeOf(arguments)) });
     if (result == 0) sys.exit(0);
     return result;
@@ -181,12 +183,14 @@ fn bpf(_: sys.Words) usize {
     return sys.call(.bpf, .{ 0, &attributes, @sizeOf(@TypeOf(attributes)) });
 }
 
+/// KEYCTL_GET_KEYRING_ID of the session, without making one.
 fn keyctl(_: sys.Words) usize {
-    return sys.call(.keyctl, .{ 0, -3, 0 }); // KEYCTL_GET_KEYRING_ID of the session, without making one
+    return sys.call(.keyctl, .{ 0, -3, 0 });
 }
 
+/// Into the process's own keyring, which ends with it.
 fn addKey(_: sys.Words) usize {
-    return sys.call(.add_key, .{ "user", "peapod-probe", "x", 1, -2 }); // into the process's own keyring
+    return sys.call(.add_key, .{ "user", "peapod-probe", "x", 1, -2 });
 }
 
 fn reboot(_: sys.Words) usize {

@@ -46,7 +46,8 @@ fn sleep(words: sys.Words) sys.Error!void {
 
 var is_term_ignored = false;
 
-/// Answers "waiting" once no signal can be lost, then one line for each signal. TERM and INT end it with 0.
+/// Answers "waiting" once no signal can be lost, then one line for each signal. TERM and INT end it
+/// with 0.
 fn pause(_: sys.Words) sys.Error!void {
     json.answer();
     json.string("waiting");
@@ -59,7 +60,8 @@ fn pause(_: sys.Words) sys.Error!void {
     }
 }
 
-/// Answers "waiting", then the first signal that arrives; the next command runs with signals still blocked.
+/// Answers "waiting", then the first signal that arrives; the next command runs with signals still
+/// blocked.
 fn signal(_: sys.Words) sys.Error!void {
     json.answer();
     json.string("waiting");
@@ -74,7 +76,8 @@ fn report(number: u32) void {
     json.finish();
 }
 
-/// Blocked signals reach PID 1 too: the kernel drops for it only what would take the default action at once.
+/// Blocked signals reach PID 1 too: the kernel drops for it only what would take the default action
+/// at once.
 fn blockAll() void {
     const all: u64 = std.math.maxInt(u64);
     _ = sys.call(.rt_sigprocmask, .{ SIG.SETMASK, &all, 0, 8 });
@@ -152,7 +155,8 @@ fn reap(_: sys.Words) sys.Error!void {
     json.number(count);
 }
 
-/// Children that stay until this process ends. The answer is how many the kernel allowed and why not more.
+/// Children that stay until this process ends. The answer is how many the kernel allowed and why
+/// not more.
 fn forkBomb(words: sys.Words) sys.Error!void {
     const wanted = try sys.parse(words[0]);
     const parent = sys.call(.getpid, .{});
@@ -183,7 +187,8 @@ fn stayWhile(parent: usize) noreturn {
 /// Touches every page and keeps it.
 fn eatMemory(words: sys.Words) sys.Error!void {
     const bytes = try sys.parse(words[0]);
-    const address = try sys.check(sys.call(.mmap, .{ 0, bytes, 3, 0x22, -1, 0 })); // read, write; private, anonymous
+    // PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS.
+    const address = try sys.check(sys.call(.mmap, .{ 0, bytes, 3, 0x22, -1, 0 }));
     const pages: [*]volatile u8 = @ptrFromInt(address);
     var at: usize = 0;
     while (at < bytes) : (at += 4096) pages[at] = 1;

@@ -1,5 +1,5 @@
-//! What lies in the file system, and what happens when one touches it. Paths are followed like anyone's, except
-//! where a link itself is the question (`stat`, `readlink`).
+//! What lies in the file system, and what happens when one touches it. Paths are followed like
+//! anyone's, except where a link itself is the question (`stat`, `readlink`).
 
 const std = @import("std");
 const sys = @import("sys.zig");
@@ -37,7 +37,9 @@ fn mounts(_: sys.Words) sys.Error!void {
             json.field(name, left.next() orelse "");
         }
         json.field("propagation", std.mem.trim(u8, left.rest(), " "));
-        for ([_][]const u8{ "fstype", "source", "superOptions" }) |name| json.field(name, right.next() orelse "");
+        for ([_][]const u8{ "fstype", "source", "superOptions" }) |name| {
+            json.field(name, right.next() orelse "");
+        }
         json.objectEnd();
     }
     json.arrayEnd();
@@ -50,7 +52,9 @@ fn ls(words: sys.Words) sys.Error!void {
 
     json.answer();
     json.objectStart();
-    while (names.next()) |name| json.field(std.mem.span(name.text), kindName(@as(u32, name.kind) << 12));
+    while (names.next()) |name| {
+        json.field(std.mem.span(name.text), kindName(@as(u32, name.kind) << 12));
+    }
     json.objectEnd();
 }
 
@@ -113,7 +117,8 @@ fn statfs(words: sys.Words) sys.Error!void {
 
 fn readlink(words: sys.Words) sys.Error!void {
     var target: [4096]u8 = undefined;
-    const length = try sys.check(sys.call(.readlinkat, .{ sys.at_cwd, words[0], &target, target.len }));
+    const asked = sys.call(.readlinkat, .{ sys.at_cwd, words[0], &target, target.len });
+    const length = try sys.check(asked);
     json.answer();
     json.string(target[0..length]);
 }
@@ -131,20 +136,20 @@ fn head(words: sys.Words) sys.Error!void {
 }
 
 fn write(words: sys.Words) sys.Error!void {
-    try put(words, sys.flags(.{ .ACCMODE = .WRONLY, .CLOEXEC = true }));
+    try put(words, .{ .ACCMODE = .WRONLY });
 }
 
 fn append(words: sys.Words) sys.Error!void {
-    try put(words, sys.flags(.{ .ACCMODE = .WRONLY, .APPEND = true, .CREAT = true, .CLOEXEC = true }));
+    try put(words, .{ .ACCMODE = .WRONLY, .APPEND = true, .CREAT = true });
 }
 
 fn create(words: sys.Words) sys.Error!void {
-    try put(words, sys.flags(.{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true, .CLOEXEC = true }));
+    try put(words, .{ .ACCMODE = .WRONLY, .CREAT = true, .EXCL = true });
 }
 
 /// One write, so that a control file sees one value. The answer is the number of bytes taken.
-fn put(words: sys.Words, open_flags: u32) sys.Error!void {
-    const fd = try sys.open(words[0], open_flags, 0o644);
+fn put(words: sys.Words, comptime how: linux.O) sys.Error!void {
+    const fd = try sys.open(words[0], sys.flags(how), 0o644);
     defer sys.close(fd);
 
     const text = std.mem.span(words[1]);
@@ -165,7 +170,8 @@ fn unlink(words: sys.Words) sys.Error!void {
     json.string("ok");
 }
 
-/// How containers of one pod wait for each other in tests: looks every two milliseconds, ETIMEDOUT at the end.
+/// How containers of one pod wait for each other in tests: looks every two milliseconds, ETIMEDOUT
+/// at the end.
 fn awaitPath(words: sys.Words) sys.Error!void {
     const started = sys.clockUs(.MONOTONIC);
     const limit = try sys.parse(words[1]) * 1000;

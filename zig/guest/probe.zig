@@ -1,24 +1,27 @@
-//! The guest of the tests: one static program that says what a container looks like from inside, and behaves
-//! as badly as a test asks it to. It needs no libc, no shell and no other file in the image.
+//! The guest of the tests: one static program that says what a container looks like from inside,
+//! and behaves as badly as a test asks it to. It needs no libc, no shell and no other file in the
+//! image.
 //!
 //!     peapod-probe COMMAND [ARGUMENT ...] [COMMAND ...]
 //!
-//! Commands run in order. One that sees something prints one line of JSON, flushed before the next begins:
+//! Commands run in order. One that sees something prints one line of JSON, flushed before the next
+//! begins:
 //!
 //!     {"ask":"read /etc/hostname","answer":"web\n"}
 //!     {"ask":"write /proc/sys/kernel/domainname x","error":"EROFS"}
 //!
-//! What it sees (`see.zig`): ns, ids, caps, security, signals, limits, fds, host, cwd, env, argv, umask, clock,
-//! terminal, pids, links.
-//! What lies there (`files.zig`): mounts, ls P, stat P, statfs P, readlink P, read P, head P N, write P TEXT,
-//! append P TEXT, create P TEXT, mkdir P, unlink P, await P MS (until the path exists).
-//! What it may do (`attempt.zig`): `try OPERATION ...` runs in a child, undoes itself, and answers "ok", the
-//! errno's name, or "signal N" when the kernel killed the child.
-//! How it behaves (`behave.zig`): exit N, kill-self SIG, sleep MS, pause (TERM and INT exit 0), signal (waits for any
-//! one and names it), ignore-term, spawn MS, spawn-orphan MS, reap, fork-bomb N, eat-memory BYTES, burn-cpu MS,
-//! say TEXT, say-error TEXT, print N BYTES, print-partial TEXT, tick N MS (N = 0: for ever), echo-stdin.
-//! How it talks (`talk.zig`): tcp-listen PORT (serves one connection), tcp-connect PORT, tcp-await PORT MS,
-//! http-serve PORT STATUS (for ever).
+//! What it is (`see.zig`): ns, ids, caps, security, signals, limits, fds, host, cwd, env, argv,
+//!     umask, clock, terminal, pids, links
+//! What lies there (`files.zig`): mounts, ls P, stat P, statfs P, readlink P, read P, head P N,
+//!     write P TEXT, append P TEXT, create P TEXT, mkdir P, unlink P, await P MS (until it exists)
+//! What it may do (`attempt.zig`): try OPERATION ..., which runs in a child and undoes itself; the
+//!     answer is "ok", the errno's name, or "signal N" when the kernel killed the child
+//! How it behaves (`behave.zig`): exit N, kill-self SIG, sleep MS, pause (TERM and INT exit 0),
+//!     signal (waits for any one and names it), ignore-term, spawn MS, spawn-orphan MS, reap,
+//!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, print N BYTES,
+//!     print-partial TEXT, tick N MS (N = 0: for ever), echo-stdin
+//! How it talks (`talk.zig`): tcp-listen PORT (serves one connection), tcp-connect PORT,
+//!     tcp-await PORT MS, http-serve PORT STATUS (for ever)
 //!
 //! Exit status: 0, what `exit` says, or 64 for a command line that it does not understand.
 
@@ -34,17 +37,20 @@ const talk = @import("talk.zig");
 pub const panic = std.debug.no_panic;
 
 const Command = struct {
-    name: []const u8,
     arguments: usize,
     run: *const fn (sys.Words) sys.Error!void,
 };
 
 const commands = see.commands ++ files.commands ++ behave.commands ++ talk.commands;
 
-fn find(name: []const u8) ?Command {
+fn find(name: []const u8, rest: sys.Words) ?Command {
+    if (std.mem.eql(u8, name, "try")) {
+        const arguments = attempt.countArguments(rest) orelse return null;
+        return .{ .arguments = arguments, .run = attempt.run };
+    }
     inline for (commands) |command| {
         if (std.mem.eql(u8, command[0], name)) {
-            return .{ .name = command[0], .arguments = command[1], .run = command[2] };
+            return .{ .arguments = command[1], .run = command[2] };
         }
     }
     return null;
@@ -54,11 +60,7 @@ fn runAll(words: sys.Words) void {
     var at: usize = 0;
     while (at < words.len) {
         const name = std.mem.span(words[at]);
-        const is_attempt = std.mem.eql(u8, name, "try");
-        const command: Command = if (is_attempt)
-            .{ .name = name, .arguments = attempt.countArguments(words[at + 1 ..]) orelse usage(name), .run = attempt.run }
-        else
-            find(name) orelse usage(name);
+        const command = find(name, words[at + 1 ..]) orelse usage(name);
         const end = at + 1 + command.arguments;
         if (end > words.len) usage(name);
 

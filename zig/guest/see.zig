@@ -39,7 +39,9 @@ pub fn start(words: sys.Words, environ: [*]const ?sys.Text) void {
 
 /// Inode numbers of /proc/self/ns, as `lsns` shows them.
 fn ns(_: sys.Words) sys.Error!void {
-    const names = [_][:0]const u8{ "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "user", "uts" };
+    const names = [_][:0]const u8{
+        "cgroup", "ipc", "mnt", "net", "pid", "pid_for_children", "time", "user", "uts",
+    };
     const fd = try sys.open("/proc/self/ns", sys.flags(.{ .DIRECTORY = true, .CLOEXEC = true }), 0);
     defer sys.close(fd);
 
@@ -120,7 +122,9 @@ fn statusLines(comptime rows: anytype) sys.Error!void {
     inline for (rows) |row| {
         json.key(row[0]);
         if (statusLine(status, row[1])) |content| {
-            if (row[2]) json.number(std.fmt.parseInt(u32, content, 10) catch 0) else json.string(content);
+            const is_number = row[2];
+            if (is_number) json.number(std.fmt.parseInt(u32, content, 10) catch 0);
+            if (!is_number) json.string(content);
         } else json.nothing();
     }
     json.objectEnd();
@@ -165,7 +169,8 @@ fn fds(_: sys.Words) sys.Error!void {
     while (names.next()) |name| {
         if (std.fmt.parseInt(i32, std.mem.span(name.text), 10) catch -1 == names.fd) continue;
         var target: [4096]u8 = undefined;
-        const length = sys.check(sys.call(.readlinkat, .{ names.fd, name.text, &target, target.len })) catch 0;
+        const asked = sys.call(.readlinkat, .{ names.fd, name.text, &target, target.len });
+        const length = sys.check(asked) catch 0;
         json.field(std.mem.span(name.text), target[0..length]);
     }
     json.objectEnd();
@@ -232,7 +237,8 @@ fn terminal(_: sys.Words) sys.Error!void {
     json.arrayStart();
     for (0..3) |fd| {
         var settings: [256]u8 = undefined;
-        const is_terminal = linux.errno(sys.call(.ioctl, .{ fd, linux.T.CGETS, &settings })) == .SUCCESS;
+        const asked = sys.call(.ioctl, .{ fd, linux.T.CGETS, &settings });
+        const is_terminal = linux.errno(asked) == .SUCCESS;
         if (is_terminal and !found) _ = sys.call(.ioctl, .{ fd, linux.T.IOCGWINSZ, &size });
         found = found or is_terminal;
         json.boolean(is_terminal);
@@ -255,7 +261,9 @@ fn pids(_: sys.Words) sys.Error!void {
         _ = std.fmt.parseInt(u32, digits, 10) catch continue;
         var path: [32]u8 = undefined;
         var writer: std.Io.Writer = .fixed(&path);
-        for ([_][]const u8{ "/proc/", digits, "/comm", "\x00" }) |part| writer.writeAll(part) catch unreachable;
+        for ([_][]const u8{ "/proc/", digits, "/comm", "\x00" }) |part| {
+            writer.writeAll(part) catch unreachable;
+        }
         const comm = sys.readFile(@ptrCast(&path), 64) catch continue;
         json.field(digits, std.mem.trimEnd(u8, comm, "\n"));
     }
@@ -268,7 +276,7 @@ const InterfaceRequest = extern struct { name: [16]u8, content: [24]u8 };
 /// Names come from /proc/self/net, because SIOCGIFCONF leaves out interfaces without an address.
 fn links(_: sys.Words) sys.Error!void {
     const table = try sys.readFile("/proc/self/net/dev", 1 << 20);
-    const fd: i32 = @intCast(try sys.check(sys.call(.socket, .{ linux.AF.INET, linux.SOCK.DGRAM | linux.SOCK.CLOEXEC, 0 })));
+    const fd = try sys.openSocket(linux.SOCK.DGRAM);
     defer sys.close(fd);
 
     json.answer();

@@ -1,5 +1,5 @@
-//! System calls without a libc: one door for all of them, what their results mean, and the few helpers that
-//! every command needs. Nothing here knows what is asked.
+//! System calls without a libc: one door for all of them, what their results mean, and the few
+//! helpers that every command needs. Nothing here knows what is asked.
 
 const std = @import("std");
 pub const linux = std.os.linux;
@@ -61,6 +61,11 @@ pub fn close(fd: i32) void {
 pub fn exit(code: u32) noreturn {
     _ = call(.exit_group, .{code});
     unreachable;
+}
+
+pub fn openSocket(kind: u32) Error!i32 {
+    const asked = call(.socket, .{ linux.AF.INET, kind | linux.SOCK.CLOEXEC, 0 });
+    return @intCast(try check(asked));
 }
 
 /// A plain fork: `clone` exists on both architectures, `fork` does not.
@@ -125,7 +130,10 @@ pub fn readFile(path: Text, bytes_max: usize) Error![]const u8 {
 }
 
 pub fn sleepMs(ms: u64) void {
-    var left: linux.timespec = .{ .sec = @intCast(ms / 1000), .nsec = @intCast(ms % 1000 * 1_000_000) };
+    var left: linux.timespec = .{
+        .sec = @intCast(ms / 1000),
+        .nsec = @intCast(ms % 1000 * 1_000_000),
+    };
     while (linux.errno(call(.nanosleep, .{ &left, &left })) == .INTR) {}
 }
 
@@ -163,17 +171,17 @@ pub const Names = struct {
     pub fn next(names: *Names) ?Name {
         while (true) {
             if (names.at == names.used) {
-                const size = names.buffer.len;
-                names.used = check(call(.getdents64, .{ names.fd, &names.buffer, size })) catch return null;
+                const asked = call(.getdents64, .{ names.fd, &names.buffer, names.buffer.len });
+                names.used = check(asked) catch return null;
                 names.at = 0;
                 if (names.used == 0) return null;
             }
             const entry: *align(1) const linux.dirent64 = @ptrCast(&names.buffer[names.at]);
             names.at += entry.reclen;
             const text: Text = @ptrCast(&entry.name);
-            if (!std.mem.eql(u8, std.mem.span(text), ".") and !std.mem.eql(u8, std.mem.span(text), "..")) {
-                return .{ .text = text, .kind = entry.type };
-            }
+            const name = std.mem.span(text);
+            if (std.mem.eql(u8, name, ".") or std.mem.eql(u8, name, "..")) continue;
+            return .{ .text = text, .kind = entry.type };
         }
     }
 };

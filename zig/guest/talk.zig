@@ -64,15 +64,12 @@ fn httpServe(words: sys.Words) sys.Error!void {
 const Address = extern struct { family: u16, port: [2]u8, host: [4]u8, _: [8]u8 = @splat(0) };
 
 fn address(host: [4]u8, port: u16) Address {
-    return .{ .family = linux.AF.INET, .port = .{ @intCast(port >> 8), @truncate(port) }, .host = host };
-}
-
-fn openSocket() sys.Error!i32 {
-    return @intCast(try sys.check(sys.call(.socket, .{ linux.AF.INET, linux.SOCK.STREAM | linux.SOCK.CLOEXEC, 0 })));
+    const port_bytes = [2]u8{ @intCast(port >> 8), @truncate(port) };
+    return .{ .family = linux.AF.INET, .port = port_bytes, .host = host };
 }
 
 fn listenOn(port: u16) sys.Error!i32 {
-    const fd = try openSocket();
+    const fd = try sys.openSocket(linux.SOCK.STREAM);
     errdefer sys.close(fd);
 
     const one: u32 = 1;
@@ -94,7 +91,7 @@ fn accept(fd: i32) sys.Error!i32 {
 }
 
 fn connectTo(port: u16) sys.Error!i32 {
-    const fd = try openSocket();
+    const fd = try sys.openSocket(linux.SOCK.STREAM);
     errdefer sys.close(fd);
 
     const target = address(.{ 127, 0, 0, 1 }, port);
