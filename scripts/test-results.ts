@@ -16,8 +16,9 @@ export interface Count {
 }
 
 /**
- * Reads Bun's JUnit report. A file that does not load is missing there, and a failing `beforeAll` has no name: both
- * show only in the exit code, so what was asked for is compared with what was reported.
+ * Reads Bun's JUnit report. A file that does not load is missing there, and a failing `beforeAll`
+ * has no name: both show only in the exit code, so what was asked for is compared with what was
+ * reported.
  */
 export function readJunit(report: string, files: readonly string[], exitCode: number): Outcome[] {
   const outcomes = Array.from(
@@ -51,7 +52,10 @@ function attribute(text: string, name: string): string {
     .replaceAll("&amp;", "&");
 }
 
-/** Reads the last line of `zig build test --summary all`: `3/3 steps succeeded; 2/4 tests passed; 1 skipped; …`. */
+/**
+ * Reads the last line of `zig build test --summary all`: `3/3 steps succeeded; 2/4 tests passed; 1
+ * skipped; …`.
+ */
 export function readZigSummary(output: string, exitCode: number): Outcome[] {
   const line = /^.*Build Summary:.*$/m.exec(output)?.[0] ?? "";
   const tests = line.slice(line.search(/\d+\/\d+ tests passed/));

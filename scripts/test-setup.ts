@@ -1,4 +1,5 @@
-// `npm run test:setup`: what the full test run wants from Debian. It may be run again at any time; what is there stays.
+// `npm run test:setup`: what the full test run wants from Debian. It may be run again at any time;
+// what is there stays.
 
 import { readFileSync } from "node:fs";
 import { fetchKernel, findKernel } from "../test/vm/kernel-package.ts";

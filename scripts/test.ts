@@ -1,10 +1,11 @@
-// `npm test`: everything that this host can run, and why it could not run the rest. It installs nothing.
+// `npm test`: everything that this host can run, and why it could not run the rest. It installs
+// nothing.
 //
 //     npm test                      all suites
 //     bun run scripts/test.ts zig pure      those suites
 //
-// The last line is `N passed, N failed`, with `, N skipped` where a test ran nowhere. With PEAPOD_MUST_RUN=1 those
-// skips count as failures.
+// The last line is `N passed, N failed`, with `, N skipped` where a test ran nowhere. With
+// PEAPOD_MUST_RUN=1 those skips count as failures.
 
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -50,7 +51,7 @@ const suites: readonly Suite[] = [
 
 // Whether a skip matters is known only when every run has ended: it may have run in another.
 const mustRun = process.env.PEAPOD_MUST_RUN === "1";
-delete process.env.PEAPOD_MUST_RUN;
+const env = { ...process.env, PEAPOD_MUST_RUN: "0" };
 
 async function runZigTests(): Promise<Outcome[]> {
   const zig = `${repository}/node_modules/.bin/zig`;
@@ -75,6 +76,7 @@ async function runBunTests(testFiles: readonly string[]): Promise<Outcome[]> {
     const report = join(folder, "junit.xml");
     const child = Bun.spawn([process.execPath, ...bunTest(report, testFiles)], {
       cwd: repository,
+      env,
       stdio: ["ignore", "inherit", "inherit"],
     });
     const exitCode = await child.exited;

@@ -1,4 +1,5 @@
-// Tests that not every machine can run: they say why, and in CI (`PEAPOD_MUST_RUN=1`) that is a failure.
+// Tests that not every machine can run: they say why, and in CI (`PEAPOD_MUST_RUN=1`) that is a
+// failure.
 
 import { test, type TestOptions } from "bun:test";
 
@@ -8,7 +9,8 @@ type Declare = (name: string, body: Body, options?: number | TestOptions) => voi
 const reasonsSaid = new Set<string>();
 
 /**
- * `test` where the condition holds. Elsewhere a skip that gives its reason once, or a failing test when all must run.
+ * `test` where the condition holds. Elsewhere a skip that gives its reason once, or a failing test
+ * when all must run.
  *
  *     const rootTest = testOrSkip(process.getuid?.() === 0, "needs root");
  *     rootTest("a container is born in its cgroup", async () => { … });

@@ -6,7 +6,10 @@ const repository = resolve(import.meta.dir, "../..");
 const program = `${repository}/zig-out/bin/peapod-probe`;
 let isBuilt = false;
 
-/** One line of the probe: `answer` where it saw something, `error` (an errno's name) where the kernel refused. */
+/**
+ * One line of the probe: `answer` where it saw something, `error` (an errno's name) where the
+ * kernel refused.
+ */
 export interface ProbeLine {
   readonly ask: string;
   readonly answer?: unknown;
@@ -31,7 +34,7 @@ export function probeLines(output: string): ProbeLine[] {
   return output
     .split("\n")
     .filter((line) => line.startsWith('{"ask":'))
-    .map((line) => JSON.parse(line) as ProbeLine); // The probe's own format: see zig/guest/probe.zig.
+    .map((line) => JSON.parse(line) as ProbeLine); // The format of zig/guest/probe.zig.
 }
 
 /** Question to answer, or to the errno's name. A question asked twice keeps its last answer. */

@@ -1,6 +1,7 @@
 #!/bin/busybox sh
-# PID 1 of the virtual machine, in its initramfs: the host's files under a writable overlay, the file systems that
-# a current Linux has, then the start script that the host left in the exchange folder. Console: ttyS0.
+# PID 1 of the virtual machine, in its initramfs: the host's files under a writable overlay, the
+# file systems that a current Linux has, then the start script that the host left in the exchange
+# folder. Console: ttyS0.
 set -e
 /bin/busybox --install -s /bin
 mount -t proc proc /proc

@@ -1,5 +1,5 @@
-// The virtual machine's initramfs: busybox, the init script, and the modules without which the host's files
-// cannot be reached. Everything else is loaded from those files later.
+// The virtual machine's initramfs: busybox, the init script, and the modules without which the
+// host's files cannot be reached. Everything else is loaded from those files later.
 
 import {
   chmodSync,

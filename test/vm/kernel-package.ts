@@ -1,4 +1,5 @@
-// Debian's kernel as an unpacked package in a cache folder: nothing is installed, nothing outside the folder changes.
+// Debian's kernel as an unpacked package in a cache folder: nothing is installed, nothing outside
+// the folder changes.
 
 import {
   existsSync,
@@ -35,8 +36,8 @@ export function findKernel(): Kernel | undefined {
 }
 
 /**
- * Downloads and unpacks what `linux-image-amd64` depends on. The cloud flavour would be smaller, but has no 9p.
- * The folder appears under its name only when it is complete.
+ * Downloads and unpacks what `linux-image-amd64` depends on. The cloud flavour would be smaller,
+ * but has no 9p. The folder appears under its name only when it is complete.
  */
 export function fetchKernel(): Kernel {
   const found = findKernel();
@@ -67,8 +68,9 @@ export function fetchKernel(): Kernel {
 }
 
 /**
- * An emulated processor needs three seconds to unpack its kernel, and qemu can start the plain one (PVH). Where it
- * lies in the image: Documentation/x86/boot.rst, setup_sects, payload_offset and payload_length.
+ * An emulated processor needs three seconds to unpack its kernel, and qemu can start the plain one
+ * (PVH). Where it lies in the image: Documentation/x86/boot.rst, setup_sects, payload_offset and
+ * payload_length.
  */
 function unpackImage(boot: string, version: string): void {
   const image = readFileSync(join(boot, `vmlinuz-${version}`));

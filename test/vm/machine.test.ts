@@ -30,7 +30,13 @@ const limits = `
   probe=zig-out/bin/peapod-probe
   top=/sys/fs/cgroup
   echo "+memory +pids +cpu" >$top/cgroup.subtree_control
-  under() { mkdir $top/$1; echo "$3" >$top/$1/$2; group=$top/$1; shift 3; sh -c 'echo 0 >"$0/cgroup.procs"; exec "$@"' $group "$@"; }
+  under() {
+    group=$top/$1
+    mkdir $group
+    echo "$3" >$group/$2
+    shift 3
+    sh -c 'echo 0 >"$0/cgroup.procs"; exec "$@"' $group "$@"
+  }
 
   cat $top/cgroup.controllers
   under memory memory.max 8M $probe eat-memory 0x4000000; echo "status $?"
@@ -85,9 +91,9 @@ vmTest(
 vmTest(
   "a machine that panics is an error that shows its console",
   async () => {
-    const command = ["sh", "-c", "echo before; echo c >/proc/sysrq-trigger"];
+    const command = ["sh", "-c", "echo before; sleep 0.1; echo c >/proc/sysrq-trigger"];
     const message = await failure(bootVm({ command, timeoutMs }));
-    expect(message).toMatch(/^the virtual machine ended early\n[^]*sysrq[^]*\nbefore/);
+    expect(message).toMatch(/^the virtual machine ended early\n[^]*Kernel panic[^]*\nbefore/);
   },
   timeoutMs,
 );

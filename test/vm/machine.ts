@@ -1,6 +1,6 @@
-// A virtual machine with a real cgroup v2 hierarchy and the oldest kernel that peapod supports: the host's own
-// files under an overlay, every controller, root with every capability. It proves behaviour, not speed: the
-// processor is emulated, because /dev/kvm may exist and not work.
+// A virtual machine with a real cgroup v2 hierarchy and the oldest kernel that peapod supports: the
+// host's own files under an overlay, every controller, root with every capability. It proves
+// behaviour, not speed: the processor is emulated, because /dev/kvm may exist and not work.
 
 import { mkdtempSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -20,7 +20,9 @@ export interface VmOptions {
   readonly diskMiB?: number;
   /** Kernel modules to load before the command, with what they depend on: `veth`, `nf_tables`. */
   readonly modules?: readonly string[];
-  /** A folder of the host that the command may write, as /run/exchange; a temporary one otherwise. */
+  /**
+   * A folder of the host that the command may write, as /run/exchange; a temporary one otherwise.
+   */
   readonly exchange?: string;
   readonly onOutput?: (text: string) => void;
 }
@@ -45,7 +47,10 @@ export function vmMissing(): string | undefined {
   return undefined;
 }
 
-/** Boots, runs the command, and ends with it. Nothing of the machine is left on the host, whatever happens. */
+/**
+ * Boots, runs the command, and ends with it. Nothing of the machine is left on the host, whatever
+ * happens.
+ */
 export async function bootVm(options: VmOptions): Promise<VmResult> {
   const missing = vmMissing();
   const kernel = findKernel();
@@ -68,12 +73,17 @@ export async function bootVm(options: VmOptions): Promise<VmResult> {
   }
 }
 
-/** What PID 1 becomes. The marker's line is the last on the wire, so all output has arrived before it. */
+/**
+ * What PID 1 becomes. The marker's line is the last on the wire, so all output has arrived before
+ * it.
+ */
 function startScript(options: VmOptions, marker: string): string {
   const env = {
-    PATH: `${repository}/node_modules/.bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
+    PATH: `${repository}/node_modules/.bin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin`,
     HOME: "/root",
     LANG: "C.UTF-8",
+    // The wire is a terminal to the command, and its reader is not.
+    NO_COLOR: "1",
     PEAPOD_TEST_IN_VM: "1",
     ...options.env,
   };
@@ -98,7 +108,7 @@ function quote(word: string): string {
 /** Formatted on the host, where that takes milliseconds; the file is sparse. */
 function makeDisk(file: string, sizeMiB: number): void {
   writeFileSync(file, "");
-  truncateSync(file, sizeMiB << 20);
+  truncateSync(file, sizeMiB * 1024 * 1024);
   const env = { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
   const { exitCode, stderr } = Bun.spawnSync({ cmd: ["mkfs.ext4", "-q", "-F", file], env });
   if (exitCode !== 0) throw new Error(`mkfs.ext4: ${stderr.toString().trim()}`);
@@ -152,13 +162,14 @@ async function runMachine(
   if (wire.exitCode !== undefined) return { exitCode: wire.exitCode, output: wire.output };
 
   const isLate = machine.signalCode === "SIGKILL";
+  const what = isLate ? `did not end within ${options.timeoutMs} ms` : "ended early";
   const console = await Bun.file(join(folder, "console"))
     .text()
     .catch(() => "");
   throw new Error(
     [
-      `the virtual machine ${isLate ? `did not end within ${options.timeoutMs} ms` : "ended early"}`,
-      ...[(await complaint).trim(), console.slice(-2000).trim(), wire.output.slice(-2000).trim()],
+      `the virtual machine ${what}`,
+      ...[(await complaint).trim(), console.slice(-8000).trim(), wire.output.slice(-2000).trim()],
     ]
       .filter((part) => part !== "")
       .join("\n"),
