@@ -4,23 +4,38 @@ const sys = @import("sys.zig");
 const pods = @import("pod.zig");
 const protocol = @import("protocol.zig");
 const limits = @import("limits.zig");
+const overlay = @import("overlay.zig");
 const filter = @import("filter.zig");
 
 const Trace = sys.Trace;
 
-pub fn run(pod: *const pods.Pod, container: *const pods.Container, slot: *pods.Slot, batch: u32) noreturn {
-    const trace: Trace = .{ .who = "container", .ticks = if (pod.request.options.timed) &slot.ticks else null };
-    const root = makeOverlay(&trace, pod, container);
+pub fn run(
+    pod: *const pods.Pod,
+    container: *const pods.Container,
+    slot: *pods.Slot,
+    batch: u32,
+) noreturn {
+    const trace: Trace = .{
+        .who = "container",
+        .ticks = if (pod.request.options.timed) &slot.ticks else null,
+    };
+    pods.ownDescriptors(&trace, pod.shared);
+    const made = container.root >= 0;
+    const root = if (made) container.root else overlay.make(&trace, pod, container.index);
     // Nothing is below the namespace's root but an empty read-only tmpfs, so pivot_root's walk over
     // all processes buys nothing.
     _ = trace.call(.enter, .fchdir, .{root});
-    _ = trace.call(.enter, .move_mount, .{ root, "", sys.AT_FDCWD, "/", sys.MOVE_MOUNT_F_EMPTY_PATH });
+    _ = trace.call(.enter, .move_mount, .{
+        root, "", sys.AT_FDCWD, "/", sys.MOVE_MOUNT_F_EMPTY_PATH,
+    });
     _ = trace.call(.enter, .chroot, .{"."});
     attach(&trace, .usr, container.usr, "/usr");
     const flags = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC;
     _ = trace.call(.proc, .mount, .{ "proc", "/proc", "proc", flags, 0 });
     clone(&trace, .sysfs, pod.sysfs, "", "/sys");
-    _ = trace.call(.cgroupfs, .mount, .{ "cgroup2", "/sys/fs/cgroup", "cgroup2", flags | sys.MS_RDONLY, 0 });
+    _ = trace.call(.cgroupfs, .mount, .{
+        "cgroup2", "/sys/fs/cgroup", "cgroup2", flags | sys.MS_RDONLY, 0,
+    });
     clone(&trace, .files, pod.files, "hosts", "/etc/hosts");
     clone(&trace, .files, pod.files, "hostname", "/etc/hostname");
     clone(&trace, .files, pod.files, "resolv.conf", "/etc/resolv.conf");
@@ -31,30 +46,19 @@ pub fn run(pod: *const pods.Pod, container: *const pods.Container, slot: *pods.S
     limits.exec(&trace, pod, container, slot, batch, filter.balanced);
 }
 
-fn makeOverlay(trace: *const Trace, pod: *const pods.Pod, container: *const pods.Container) i32 {
-    var name: sys.Text = .of(&.{"c"});
-    name.addNumber(container.index);
-    const flags = sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC;
-    _ = trace.call(.directories, .mkdirat, .{ pod.directory, name.ptr(), 0o700 });
-    const home = trace.fd(.directories, .openat, .{ pod.directory, name.ptr(), flags });
-    _ = trace.call(.directories, .mkdirat, .{ home, "upper", 0o755 });
-    _ = trace.call(.directories, .mkdirat, .{ home, "work", 0o755 });
-    const upper = trace.fd(.directories, .openat, .{ home, "upper", flags });
-    const work = trace.fd(.directories, .openat, .{ home, "work", flags });
-
-    const fs = trace.fd(.overlay, .fsopen, .{ "overlay", 1 });
-    _ = trace.call(.overlay, .fsconfig, .{ fs, sys.FSCONFIG_SET_FD, "lowerdir+", 0, pod.request.sources.lower });
-    _ = trace.call(.overlay, .fsconfig, .{ fs, sys.FSCONFIG_SET_FD, "upperdir", 0, upper });
-    _ = trace.call(.overlay, .fsconfig, .{ fs, sys.FSCONFIG_SET_FD, "workdir", 0, work });
-    _ = trace.call(.overlay, .fsconfig, .{ fs, sys.FSCONFIG_CMD_CREATE, 0, 0, 0 });
-    return trace.fd(.overlay, .fsmount, .{ fs, 1, 0 });
-}
-
 fn attach(trace: *const Trace, step: sys.Step, tree: i32, target: [*:0]const u8) void {
-    _ = trace.call(step, .move_mount, .{ tree, "", sys.AT_FDCWD, target, sys.MOVE_MOUNT_F_EMPTY_PATH });
+    _ = trace.call(step, .move_mount, .{
+        tree, "", sys.AT_FDCWD, target, sys.MOVE_MOUNT_F_EMPTY_PATH,
+    });
 }
 
-fn clone(trace: *const Trace, step: sys.Step, from: i32, path: [*:0]const u8, target: [*:0]const u8) void {
+fn clone(
+    trace: *const Trace,
+    step: sys.Step,
+    from: i32,
+    path: [*:0]const u8,
+    target: [*:0]const u8,
+) void {
     const flags = sys.AT_EMPTY_PATH | sys.AT_RECURSIVE | sys.OPEN_TREE_CLONE | sys.O_CLOEXEC;
     attach(trace, step, trace.fd(step, .open_tree, .{ from, path, flags }), target);
 }
@@ -63,13 +67,16 @@ fn clone(trace: *const Trace, step: sys.Step, from: i32, path: [*:0]const u8, ta
 fn hideProc(trace: *const Trace, pod: *const pods.Pod) void {
     for (protocol.masked, 0..) |mask, index| {
         if (pod.request.masks >> @intCast(index) & 1 == 0 or mask.path[1] != 'p') continue;
-        clone(trace, .masks, if (mask.directory) pod.mask_directory else pod.mask_file, "", mask.path);
+        const source = if (mask.directory) pod.mask_directory else pod.mask_file;
+        clone(trace, .masks, source, "", mask.path);
     }
     const attributes: sys.MountAttr = .{ .set = sys.MOUNT_ATTR_RDONLY };
     for (protocol.read_only, 0..) |path, index| {
         if (pod.request.read_only >> @intCast(index) & 1 == 0) continue;
         const flags = sys.OPEN_TREE_CLONE | sys.O_CLOEXEC;
-        const tree = trace.fd(.readonly, .open_tree_attr, .{ sys.AT_FDCWD, path, flags, &attributes, @sizeOf(sys.MountAttr) });
+        const tree = trace.fd(.readonly, .open_tree_attr, .{
+            sys.AT_FDCWD, path, flags, &attributes, @sizeOf(sys.MountAttr),
+        });
         attach(trace, .readonly, tree, path);
     }
 }
@@ -81,7 +88,9 @@ fn makeDev(trace: *const Trace, pod: *const pods.Pod) void {
     _ = trace.call(.dev, .chdir, .{"/dev"});
     populateDev(trace);
     const closed = sys.MS_NOSUID | sys.MS_NOEXEC;
-    _ = trace.call(.devpts, .mount, .{ "devpts", "pts", "devpts", closed, "newinstance,ptmxmode=0666,mode=0620,gid=5" });
+    _ = trace.call(.devpts, .mount, .{
+        "devpts", "pts", "devpts", closed, "newinstance,ptmxmode=0666,mode=0620,gid=5",
+    });
     clone(trace, .shm, pod.shm, "", "shm");
     clone(trace, .mqueue, pod.mqueue, "", "mqueue");
 }

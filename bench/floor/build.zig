@@ -15,7 +15,11 @@ pub fn build(b: *std.Build) void {
     b.installArtifact(floor);
 }
 
-fn program(b: *std.Build, target: std.Build.ResolvedTarget, name: []const u8) *std.Build.Step.Compile {
+fn program(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    name: []const u8,
+) *std.Build.Step.Compile {
     const made = b.addExecutable(.{
         .name = name,
         .linkage = .static,

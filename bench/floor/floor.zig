@@ -14,10 +14,11 @@ comptime {
 const usage =
     \\floor [--containers N] [--join M] [--rounds R] [--naive] [--steps] [--directory DIR] [--serve]
     \\
-    \\Starts a pod of N containers (default 2), joins M more (default 0), takes all down; R times (default 20).
-    \\Prints one JSON line: microseconds from request to all exec'd (up_us), to the last container's first instruction (first_us),
-    \\of every join (joins_us), of the end (down_us). --steps adds where the time goes. --serve runs one round for each line
-    \\on standard input and prints one line each. State is made in a new directory of DIR (default /var/tmp).
+    \\Starts a pod of N containers (default 2), joins M more (default 0), takes all down; R times
+    \\(default 20). Prints one JSON line: microseconds from request to all exec'd (up_us), to the
+    \\last container's first instruction (first_us), of every join (joins_us), of the end
+    \\(down_us). --steps adds where the time goes. --serve runs one round for each line on standard
+    \\input and prints one line each. State is made in a new directory of DIR (default /var/tmp).
     \\
 ;
 
@@ -43,6 +44,7 @@ const Steps = struct {
         requests: u64 = 0,
         launcher: u64 = 0,
         keeper: sys.Ticks = @splat(0),
+        helper: sys.Ticks = @splat(0),
         longest: sys.Ticks = @splat(0),
         /// From execve to the first instruction, of the container that took longest to set up.
         exec_ns: u64 = 0,
@@ -75,7 +77,9 @@ fn entry(stack: [*]const usize) callconv(.c) noreturn {
         sys.exit(2);
     }
     // Descriptor 3 stays free for the keeper's end of the socket.
-    const placeholder = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, "/dev/null", sys.O_RDONLY | sys.O_CLOEXEC });
+    const placeholder = trace.fd(.setup, .openat, .{
+        sys.AT_FDCWD, "/dev/null", sys.O_RDONLY | sys.O_CLOEXEC,
+    });
     _ = trace.attempt(.setup, .dup3, .{ placeholder, protocol.socket, sys.O_CLOEXEC });
     sys.exit(supervise());
 }
@@ -83,7 +87,8 @@ fn entry(stack: [*]const usize) callconv(.c) noreturn {
 /// The measuring process is a child, so that whatever happens to it, somebody is left to clean up.
 fn supervise() usize {
     describeRun();
-    const blocked = [1]u64{1 << 1 | 1 << 14}; // SIGINT and SIGTERM end the child; this process waits for that.
+    // SIGINT and SIGTERM end the child; this process waits for that.
+    const blocked = [1]u64{1 << 1 | 1 << 14};
     const fork: sys.CloneArgs = .{};
     const pid = trace.call(.setup, .clone3, .{ &fork, @sizeOf(sys.CloneArgs) });
     if (pid == 0) {
@@ -120,7 +125,11 @@ fn describeRun() void {
         sys.print(2, &.{"floor: no cgroup2 mount\n"});
         sys.exit(1);
     };
-    run = .{ .directory = .of(&.{ arguments.directory, "/peapod-floor-" }), .cgroup = .of(&.{ cgroups, "/peapod-floor-" }), .options = undefined };
+    run = .{
+        .directory = .of(&.{ arguments.directory, "/peapod-floor-" }),
+        .cgroup = .of(&.{ cgroups, "/peapod-floor-" }),
+        .options = undefined,
+    };
     run.options = @bitCast(@as(u32, 0));
     run.options.naive = arguments.naive;
     run.options.timed = arguments.steps;
@@ -161,7 +170,8 @@ fn parse(words: []const [*:0]const u8) bool {
     }
     const containers = arguments.containers;
     if (arguments.serve) arguments.rounds = 1;
-    return containers > 0 and containers <= protocol.containers_max and arguments.join <= joins_max and
+    if (containers == 0 or containers > protocol.containers_max) return false;
+    return arguments.join <= joins_max and
         containers + arguments.join <= protocol.pod_containers_max and
         arguments.rounds > 0 and arguments.rounds * @max(1, arguments.join) <= rounds_max;
 }
@@ -199,9 +209,15 @@ fn round() void {
     run.request.containers = arguments.containers;
     const began = sys.nanoseconds();
     const keeper = spawnKeeper();
-    const reply = ask(keeper.socket, .up);
+    var reply: protocol.Reply = undefined;
+    receive(keeper.socket, std.mem.asBytes(&reply));
     samples.up[at] = sys.nanoseconds() - began;
-    samples.first[at] = settle(keeper.socket, arguments.containers, reply, began, samples.up[at], keeper.ticks, &samples.steps.up);
+    samples.first[at] = settle(keeper.socket, reply, &samples.steps.up, .{
+        .containers = arguments.containers,
+        .began = began,
+        .wall = samples.up[at],
+        .launcher = keeper.ticks,
+    });
     run.request.containers = 1;
     for (0..arguments.join) |_| {
         const asked = sys.nanoseconds();
@@ -209,7 +225,8 @@ fn round() void {
         const took = sys.nanoseconds() - asked;
         samples.joins[samples.joined] = took;
         samples.joined += 1;
-        _ = settle(keeper.socket, 1, joined, asked, took, 0, &samples.steps.join);
+        const span: Span = .{ .containers = 1, .began = asked, .wall = took, .launcher = 0 };
+        _ = settle(keeper.socket, joined, &samples.steps.join, span);
     }
     const ending = sys.nanoseconds();
     _ = ask(keeper.socket, .down);
@@ -241,6 +258,10 @@ fn spawnKeeper() Keeper {
     const group = timed.fd(.cgroup, .openat, .{ run.keepers_cgroup, name.ptr(), flags });
     var sockets: [2]i32 = undefined;
     _ = timed.call(.message, .socketpair, .{ 1, 5 | sys.O_CLOEXEC, 0, &sockets });
+    // The request is there before the keeper is, which then need not sleep for it.
+    run.request.kind = .up;
+    const request_size = @sizeOf(protocol.Request);
+    _ = timed.call(.message, .write, .{ sockets[0], &run.request, request_size });
     var pidfd: i32 = undefined;
     const clone: sys.CloneArgs = .{
         .flags = sys.CLONE_VM | sys.CLONE_VFORK | sys.CLONE_PIDFD | sys.CLONE_INTO_CGROUP,
@@ -281,28 +302,33 @@ fn ask(socket: i32, kind: protocol.Kind) protocol.Reply {
 fn receive(socket: i32, bytes: []u8) void {
     var ready = extern struct { fd: i32, events: i16 = 1, revents: i16 = 0 }{ .fd = socket };
     const limit = [2]u64{ 10, 0 };
-    if (trace.call(.wait, .ppoll, .{ &ready, 1, &limit, 0, 8 }) == 0) trace.fail(.wait, .ppoll, 110);
+    if (trace.call(.wait, .ppoll, .{
+        &ready, 1, &limit, 0, 8,
+    }) == 0) trace.fail(.wait, .ppoll, 110);
     const size = trace.call(.wait, .read, .{ socket, bytes.ptr, bytes.len });
     if (size != bytes.len) trace.fail(.message, .read, 104);
 }
 
+const Span = struct { containers: u32, began: u64, wall: u64, launcher: u64 };
+
 /// Fetches the first instructions' times after a request, and adds up its steps. Returns when the
 /// last of them was.
-fn settle(socket: i32, count: u32, reply: protocol.Reply, began: u64, wall: u64, launcher: u64, totals: *Steps.Totals) u64 {
+fn settle(socket: i32, reply: protocol.Reply, totals: *Steps.Totals, span: Span) u64 {
     run.request.kind = .stamps;
     _ = trace.call(.message, .write, .{ socket, &run.request, @sizeOf(protocol.Request) });
     var stamps: protocol.Stamps = undefined;
     receive(socket, std.mem.asBytes(&stamps));
     var last: u64 = 0;
-    for (stamps.first[0..count]) |first| {
-        if (first < began) trace.fail(.wait, .execve, 0);
-        last = @max(last, first - began);
+    for (stamps.first[0..span.containers]) |first| {
+        if (first < span.began) trace.fail(.wait, .execve, 0);
+        last = @max(last, first - span.began);
     }
     totals.requests += 1;
-    totals.launcher += launcher;
-    totals.wall_ns += wall;
+    totals.launcher += span.launcher;
+    totals.wall_ns += span.wall;
     totals.exec_ns += stamps.first[reply.slowest] - stamps.exec_at[reply.slowest];
     for (&totals.keeper, reply.keeper) |*sum, value| sum.* += value;
+    for (&totals.helper, reply.helper) |*sum, value| sum.* += value;
     for (&totals.longest, reply.longest) |*sum, value| sum.* += value;
     return last;
 }

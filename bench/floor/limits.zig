@@ -14,13 +14,21 @@ const SIGKILL = 9;
 const kept: u64 = 0b101_1111_1011;
 const capability_last = 40;
 
-pub fn apply(trace: *const sys.Trace) void {
-    const score = trace.fd(.limits, .openat, .{ sys.AT_FDCWD, "/proc/self/oom_score_adj", sys.O_WRONLY | sys.O_CLOEXEC });
+/// Sets the caller's score, which its children inherit. A child that shares its parent's memory
+/// must not write it: the kernel would walk all processes of the host and change the parent's, too
+/// (fs/proc/base.c, __set_oom_adj).
+pub fn setOomScore(trace: *const sys.Trace) void {
+    const flags = sys.O_WRONLY | sys.O_CLOEXEC;
+    const score = trace.fd(.limits, .openat, .{ sys.AT_FDCWD, "/proc/self/oom_score_adj", flags });
     _ = trace.call(.limits, .write, .{ score, "1000", 4 });
     _ = trace.call(.limits, .close, .{score});
+}
+
+pub fn apply(trace: *const sys.Trace) void {
     _ = trace.call(.limits, .umask, .{0o022});
     for (0..capability_last + 1) |capability| {
-        if (kept >> @intCast(capability) & 1 == 0) _ = trace.call(.capabilities, .prctl, .{ PR_CAPBSET_DROP, capability });
+        if (kept >> @intCast(capability) & 1 != 0) continue;
+        _ = trace.call(.capabilities, .prctl, .{ PR_CAPBSET_DROP, capability });
     }
     const header = extern struct { version: u32 = 0x20080522, pid: i32 = 0 }{};
     const half = extern struct { effective: u32, permitted: u32, inheritable: u32 };
@@ -43,7 +51,9 @@ pub fn exec(
     batch: u32,
     program: []const filter.Instruction,
 ) noreturn {
-    const null_device = trace.fd(.stdio, .openat, .{ sys.AT_FDCWD, "/dev/null", sys.O_RDONLY | sys.O_CLOEXEC });
+    const null_device = trace.fd(.stdio, .openat, .{
+        sys.AT_FDCWD, "/dev/null", sys.O_RDONLY | sys.O_CLOEXEC,
+    });
     _ = trace.call(.stdio, .dup3, .{ null_device, 0, 0 });
     _ = trace.call(.stdio, .dup3, .{ container.stdout[1], 1, 0 });
     _ = trace.call(.stdio, .dup3, .{ container.stderr[1], 2, 0 });

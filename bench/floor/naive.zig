@@ -24,7 +24,9 @@ pub fn makeShared(pod: *const pods.Pod) void {
     const directory = directoryOf(pod);
     const flags = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.namespaces, .mount, .{ 0, "/", 0, flags, 0 });
-    for ([_][]const u8{ "/shm", "/files" }, [_][*:0]const u8{ "size=65536k,mode=1777", "mode=755" }) |name, options| {
+    const names = [_][]const u8{ "/shm", "/files" };
+    const modes = [_][*:0]const u8{ "size=65536k,mode=1777", "mode=755" };
+    for (names, modes) |name, options| {
         var path = directory;
         path.add(name);
         _ = trace.call(.directories, .mkdirat, .{ sys.AT_FDCWD, path.ptr(), 0o700 });
@@ -32,7 +34,9 @@ pub fn makeShared(pod: *const pods.Pod) void {
     }
     var path = directory;
     path.add("/files");
-    const files = trace.fd(.files, .openat, .{ sys.AT_FDCWD, path.ptr(), sys.O_PATH | sys.O_DIRECTORY });
+    const files = trace.fd(.files, .openat, .{
+        sys.AT_FDCWD, path.ptr(), sys.O_PATH | sys.O_DIRECTORY,
+    });
     keeper.writeFiles(trace, files);
     _ = trace.call(.files, .close, .{files});
 }
@@ -49,12 +53,25 @@ const Container = struct {
         return text;
     }
 
-    fn mount(container: *const Container, step: sys.Step, kind: [*:0]const u8, path: []const u8, flags: u32, options: usize) void {
+    fn mount(
+        container: *const Container,
+        step: sys.Step,
+        kind: [*:0]const u8,
+        path: []const u8,
+        flags: u32,
+        options: usize,
+    ) void {
         const at = container.target(path);
         _ = container.trace.call(step, .mount, .{ kind, at.ptr(), kind, flags, options });
     }
 
-    fn bind(container: *const Container, step: sys.Step, source: [*:0]const u8, path: []const u8, flags: u32) void {
+    fn bind(
+        container: *const Container,
+        step: sys.Step,
+        source: [*:0]const u8,
+        path: []const u8,
+        flags: u32,
+    ) void {
         const at = container.target(path);
         _ = container.trace.call(step, .mount, .{ source, at.ptr(), 0, sys.MS_BIND, 0 });
         if (flags == 0) return;
@@ -63,16 +80,30 @@ const Container = struct {
     }
 };
 
-pub fn run(pod: *const pods.Pod, described: *const pods.Container, slot: *pods.Slot, batch: u32) noreturn {
-    const trace: Trace = .{ .who = "container", .ticks = if (pod.request.options.timed) &slot.ticks else null };
+pub fn run(
+    pod: *const pods.Pod,
+    described: *const pods.Container,
+    slot: *pods.Slot,
+    batch: u32,
+) noreturn {
+    const trace: Trace = .{
+        .who = "container",
+        .ticks = if (pod.request.options.timed) &slot.ticks else null,
+    };
     const flags = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.namespaces, .mount, .{ 0, "/", 0, flags, 0 });
-    var container: Container = .{ .trace = &trace, .pod = pod, .directory = directoryOf(pod), .root = undefined };
+    var container: Container = .{
+        .trace = &trace,
+        .pod = pod,
+        .directory = directoryOf(pod),
+        .root = undefined,
+    };
     makeOverlay(&container, described.index);
     makeMounts(&container);
     makeDev(&container);
     enter(&container);
     hide(&trace, pod);
+    limits.setOomScore(&trace);
     limits.apply(&trace);
     limits.exec(&trace, pod, described, slot, batch, filter.linear);
 }
@@ -86,12 +117,18 @@ fn makeOverlay(container: *Container, index: u32) void {
     for ([_][]const u8{ "/upper", "/work", "/root" }) |name| {
         container.root = home;
         container.root.add(name);
-        _ = container.trace.call(.directories, .mkdirat, .{ sys.AT_FDCWD, container.root.ptr(), 0o755 });
+        _ = container.trace.call(.directories, .mkdirat, .{
+            sys.AT_FDCWD, container.root.ptr(), 0o755,
+        });
     }
     const text = home.slice();
     const lower = @import("std").mem.span(run_directory);
-    const options: sys.Text = .of(&.{ "lowerdir=", lower, "/lower,upperdir=", text, "/upper,workdir=", text, "/work" });
-    _ = container.trace.call(.overlay, .mount, .{ "overlay", container.root.ptr(), "overlay", 0, options.ptr() });
+    const options: sys.Text = .of(&.{
+        "lowerdir=", lower, "/lower,upperdir=", text, "/upper,workdir=", text, "/work",
+    });
+    _ = container.trace.call(.overlay, .mount, .{
+        "overlay", container.root.ptr(), "overlay", 0, options.ptr(),
+    });
 }
 
 fn makeMounts(container: *const Container) void {
@@ -117,7 +154,8 @@ fn makeDev(container: *const Container) void {
     const trace = container.trace;
     _ = trace.call(.dev, .umask, .{0});
     const options: [*:0]const u8 = "mode=755,size=65536k";
-    container.mount(.dev, "tmpfs", "/dev", sys.MS_NOSUID | sys.MS_STRICTATIME, @intFromPtr(options));
+    const flags = sys.MS_NOSUID | sys.MS_STRICTATIME;
+    container.mount(.dev, "tmpfs", "/dev", flags, @intFromPtr(options));
     const dev = container.target("/dev");
     _ = trace.call(.dev, .chdir, .{dev.ptr()});
     best.populateDev(trace);
@@ -143,7 +181,9 @@ fn hide(trace: *const Trace, pod: *const pods.Pod) void {
         if (pod.request.masks >> @intCast(index) & 1 == 0) continue;
         if (mask.directory) {
             const options: [*:0]const u8 = "size=0k";
-            _ = trace.call(.masks, .mount, .{ "tmpfs", mask.path, "tmpfs", sys.MS_RDONLY, options });
+            _ = trace.call(.masks, .mount, .{
+                "tmpfs", mask.path, "tmpfs", sys.MS_RDONLY, options,
+            });
         } else {
             _ = trace.call(.masks, .mount, .{ "/dev/null", mask.path, 0, sys.MS_BIND, 0 });
         }

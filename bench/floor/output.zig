@@ -54,13 +54,15 @@ pub fn steps(name: []const u8, totals: anytype, ticks_per_us: u64) void {
     sum += entry("launcher", totals.launcher, totals.requests, ticks_per_us);
     text(",\"container.exec\":");
     microseconds(totals.exec_ns / totals.requests);
-    inline for (.{ "keeper", "longest" }, .{ "keeper.", "container." }) |field, prefix| {
+    inline for (.{ "keeper", "helper", "longest" }, .{
+        "keeper.", "helper.", "container.",
+    }) |field, prefix| {
         for (@field(totals, field), 0..) |value, index| {
             if (value == 0) continue;
             const step: sys.Step = @enumFromInt(index);
             var title: sys.Text = .of(&.{ prefix, @tagName(step) });
             const took = entry(title.slice(), value, totals.requests, ticks_per_us);
-            if (step != .wait) sum += took;
+            if (step != .wait and field[0] != 'h') sum += took;
         }
     }
     text(",\"critical\":");

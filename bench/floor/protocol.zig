@@ -52,6 +52,8 @@ pub const Reply = extern struct {
     containers: u32 = 0,
     slowest: u32 = 0,
     keeper: sys.Ticks = @splat(0),
+    /// At work at the same time as the keeper.
+    helper: sys.Ticks = @splat(0),
     /// The container whose own calls took longest, and all of them together.
     longest: sys.Ticks = @splat(0),
     all: sys.Ticks = @splat(0),
@@ -59,7 +61,10 @@ pub const Reply = extern struct {
 
 /// When each container called execve, and when its program ran its first instruction: nanoseconds
 /// of CLOCK_MONOTONIC.
-pub const Stamps = extern struct { exec_at: [containers_max]u64 = @splat(0), first: [containers_max]u64 = @splat(0) };
+pub const Stamps = extern struct {
+    exec_at: [containers_max]u64 = @splat(0),
+    first: [containers_max]u64 = @splat(0),
+};
 
 pub const Masked = struct { path: [:0]const u8, directory: bool };
 
@@ -79,7 +84,13 @@ pub const masked = [_]Masked{
     .{ .path = "/sys/firmware", .directory = true },
 };
 
-pub const read_only = [_][:0]const u8{ "/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger" };
+pub const read_only = [_][:0]const u8{
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+};
 
 comptime {
     std.debug.assert(std.meta.hasUniqueRepresentation(Request));

@@ -25,7 +25,9 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
     const directory = run.directory.slice();
     const open = sys.O_PATH | sys.O_DIRECTORY;
     const state_path: sys.Text = .of(&.{ directory, "/state" });
-    run.state = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, state_path.ptr(), open | sys.O_CLOEXEC });
+    run.state = trace.fd(.setup, .openat, .{
+        sys.AT_FDCWD, state_path.ptr(), open | sys.O_CLOEXEC,
+    });
     const pods: sys.Text = .of(&.{ run.cgroup.slice(), "/pods" });
     var request: protocol.Request = .{
         .kind = .up,
@@ -36,7 +38,9 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
         .read_only = 0,
         .files_hard_max = 0,
         .sources = .{
-            .host_namespace = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, "/proc/self/ns/mnt", sys.O_RDONLY }),
+            .host_namespace = trace.fd(.setup, .openat, .{
+                sys.AT_FDCWD, "/proc/self/ns/mnt", sys.O_RDONLY,
+            }),
             .seed_namespace = makeSeed(directory),
             .state = clone(state_path.ptr(), 0),
             .lower = clone(sys.Text.of(&.{ directory, "/lower" }).ptr(), 0),
@@ -70,15 +74,23 @@ fn exists(path: [*:0]const u8) bool {
 
 /// The run's directory; in it the image (`lower`), what hides /usr/local, and the pods' state.
 fn makeDirectories(run: *const Run, stamp: []const u8) void {
-    const root = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, run.directory.ptr(), sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC });
+    const root = trace.fd(.setup, .openat, .{
+        sys.AT_FDCWD, run.directory.ptr(), sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC,
+    });
     defer _ = sys.raw(.close, .{root});
 
     const directories = [_][*:0]const u8{
-        "state",     "seed",      "local",     "local/bin", "lower",     "lower/usr",  "lower/proc", "lower/sys",
-        "lower/dev", "lower/etc", "lower/tmp", "lower/run", "lower/var", "lower/home", "lower/root",
+        "state",     "seed",       "local",      "local/bin",
+        "lower",     "lower/usr",  "lower/proc", "lower/sys",
+        "lower/dev", "lower/etc",  "lower/tmp",  "lower/run",
+        "lower/var", "lower/home", "lower/root",
     };
     for (directories) |path| _ = trace.call(.setup, .mkdirat, .{ root, path, 0o755 });
-    for ([_][*:0]const u8{ "local/bin/bun", "bun", "lower/etc/hosts", "lower/etc/hostname", "lower/etc/resolv.conf" }) |path| {
+    const empty = [_][*:0]const u8{
+        "bun",                "local/bin/bun",         "lower/etc/hosts",
+        "lower/etc/hostname", "lower/etc/resolv.conf",
+    };
+    for (empty) |path| {
         write(root, path, "", 0o644);
     }
     write(root, "lower/etc/passwd", "root:x:0:0:root:/root:/bin/sh\n", 0o644);
@@ -108,7 +120,9 @@ fn makeCgroups(run: *Run) void {
     run.keepers_cgroup = trace.fd(.setup, .openat, .{ group, "keepers", all });
     // Limits are part of the work only where the group above hands controllers down.
     var offered: [256]u8 = undefined;
-    const file = trace.fd(.setup, .openat, .{ group, "cgroup.controllers", sys.O_RDONLY | sys.O_CLOEXEC });
+    const file = trace.fd(.setup, .openat, .{
+        group, "cgroup.controllers", sys.O_RDONLY | sys.O_CLOEXEC,
+    });
     const size = trace.call(.setup, .read, .{ file, &offered, offered.len });
     var words = std.mem.tokenizeAny(u8, offered[0..size], " \n");
     while (words.next()) |word| {
@@ -137,7 +151,9 @@ fn sealedProgram(program: []const u8) i32 {
 fn clone(path: [*:0]const u8, attributes: u64) i32 {
     const tree = trace.fd(.setup, .open_tree, .{ sys.AT_FDCWD, path, sys.OPEN_TREE_CLONE });
     const wanted: sys.MountAttr = .{ .set = attributes, .propagation = sys.MS_PRIVATE };
-    _ = trace.call(.setup, .mount_setattr, .{ tree, "", sys.AT_EMPTY_PATH, &wanted, @sizeOf(sys.MountAttr) });
+    _ = trace.call(.setup, .mount_setattr, .{
+        tree, "", sys.AT_EMPTY_PATH, &wanted, @sizeOf(sys.MountAttr),
+    });
     return tree;
 }
 
@@ -233,11 +249,14 @@ pub fn removeTree(parent: i32, path: [*:0]const u8) void {
         if (size <= 0) break;
         var at: usize = 0;
         while (at < size) {
-            const entry: *align(8) const sys.linux.dirent64 = @ptrCast(@alignCast(buffer[at..].ptr));
+            const record = buffer[at..].ptr;
+            const entry: *align(8) const sys.linux.dirent64 = @ptrCast(@alignCast(record));
             at += entry.reclen;
             const name: [*:0]const u8 = @ptrCast(@as([*]const u8, @ptrCast(entry)) + 19);
-            if (std.mem.eql(u8, std.mem.span(name), ".") or std.mem.eql(u8, std.mem.span(name), "..")) continue;
-            if (entry.type == 4) removeTree(directory, name) else _ = sys.raw(.unlinkat, .{ directory, name, 0 });
+            if (name[0] == '.' and (name[1] == 0 or (name[1] == '.' and name[2] == 0))) continue;
+            if (entry.type == 4) removeTree(directory, name) else _ = sys.raw(.unlinkat, .{
+                directory, name, 0,
+            });
         }
     }
     _ = sys.raw(.close, .{directory});
@@ -246,12 +265,16 @@ pub fn removeTree(parent: i32, path: [*:0]const u8) void {
 
 /// The first cgroup2 mount of this process's namespace.
 pub fn cgroupRoot(buffer: []u8) ?[]const u8 {
-    const file = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, "/proc/self/mountinfo", sys.O_RDONLY | sys.O_CLOEXEC });
+    const file = trace.fd(.setup, .openat, .{
+        sys.AT_FDCWD, "/proc/self/mountinfo", sys.O_RDONLY | sys.O_CLOEXEC,
+    });
     defer _ = sys.raw(.close, .{file});
 
     var length: usize = 0;
     while (length < buffer.len) {
-        const size = trace.call(.setup, .read, .{ file, buffer[length..].ptr, buffer.len - length });
+        const size = trace.call(.setup, .read, .{
+            file, buffer[length..].ptr, buffer.len - length,
+        });
         if (size == 0) break;
         length += size;
     }

@@ -20,6 +20,7 @@ pub const O_NOFOLLOW: u32 = if (builtin.cpu.arch == .aarch64) 0o100000 else 0o40
 pub const O_PATH = 0o10000000;
 
 pub const CLONE_VM = 0x100;
+pub const CLONE_FILES = 0x400;
 pub const CLONE_PIDFD = 0x1000;
 pub const CLONE_VFORK = 0x4000;
 pub const CLONE_NEWNS = 0x20000;
@@ -67,7 +68,12 @@ pub const CloneArgs = extern struct {
 };
 
 /// man 2 mount_setattr; also the argument of open_tree_attr (Linux 6.15).
-pub const MountAttr = extern struct { set: u64 = 0, clear: u64 = 0, propagation: u64 = 0, userns_fd: u64 = 0 };
+pub const MountAttr = extern struct {
+    set: u64 = 0,
+    clear: u64 = 0,
+    propagation: u64 = 0,
+    userns_fd: u64 = 0,
+};
 
 /// What a timed call was for. Names are printed as they stand.
 pub const Step = enum(u8) {
@@ -124,14 +130,24 @@ pub const Trace = struct {
         return trace.timed(step, number, &words(arguments));
     }
 
-    noinline fn must(trace: *const Trace, step: Step, number: SYS, arguments: *const [6]usize) usize {
+    noinline fn must(
+        trace: *const Trace,
+        step: Step,
+        number: SYS,
+        arguments: *const [6]usize,
+    ) usize {
         const result = trace.timed(step, number, arguments);
         if (result < 0) trace.fail(step, number, @intCast(-result));
         return @intCast(result);
     }
 
     // Out of line, so that the programs stay small: every page of theirs is a fault in every child.
-    noinline fn timed(trace: *const Trace, step: Step, number: SYS, arguments: *const [6]usize) isize {
+    noinline fn timed(
+        trace: *const Trace,
+        step: Step,
+        number: SYS,
+        arguments: *const [6]usize,
+    ) isize {
         const ticks = trace.ticks orelse return sixWords(number, arguments);
         const before = now();
         const result = sixWords(number, arguments);
@@ -141,7 +157,9 @@ pub const Trace = struct {
 
     pub fn fail(trace: *const Trace, step: Step, number: SYS, errno: usize) noreturn {
         @branchHint(.cold);
-        print(2, &.{ "floor: ", trace.who, ": ", @tagName(step), ": ", @tagName(number), ": errno " });
+        print(2, &.{
+            "floor: ", trace.who, ": ", @tagName(step), ": ", @tagName(number), ": errno ",
+        });
         var digits: [20]u8 = undefined;
         print(2, &.{ decimal(&digits, errno), "\n" });
         exit(1);
@@ -172,7 +190,7 @@ inline fn word(value: anytype) usize {
     return switch (@typeInfo(@TypeOf(value))) {
         .comptime_int => if (value < 0) @bitCast(@as(isize, value)) else value,
         .int => |int| if (int.signedness == .signed) @bitCast(@as(isize, value)) else value,
-        .pointer => |pointer| if (pointer.size == .slice) @intFromPtr(value.ptr) else @intFromPtr(value),
+        .pointer => |pointer| @intFromPtr(if (pointer.size == .slice) value.ptr else value),
         else => @compileError("not a word"),
     };
 }
@@ -203,7 +221,11 @@ pub fn nanoseconds() u64 {
 }
 
 /// clone3 whose child runs `entry(context)` on its own stack, as CLONE_VM demands.
-pub fn cloneOnto(arguments: *const CloneArgs, entry: *const fn (usize) callconv(.c) noreturn, context: usize) isize {
+pub fn cloneOnto(
+    arguments: *const CloneArgs,
+    entry: *const fn (usize) callconv(.c) noreturn,
+    context: usize,
+) isize {
     return switch (builtin.cpu.arch) {
         .x86_64 => asm volatile (
             \\ syscall
@@ -242,7 +264,9 @@ pub fn cloneOnto(arguments: *const CloneArgs, entry: *const fn (usize) callconv(
 
 /// Every program here starts like this: no libc, no std start code. `entry` gets argc, argv, envp
 /// as the kernel laid them out.
-pub fn start(comptime entry: fn ([*]const usize) callconv(.c) noreturn) fn () callconv(.naked) noreturn {
+pub fn start(
+    comptime entry: fn ([*]const usize) callconv(.c) noreturn,
+) fn () callconv(.naked) noreturn {
     return struct {
         fn run() callconv(.naked) noreturn {
             switch (builtin.cpu.arch) {
