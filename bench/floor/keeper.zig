@@ -195,9 +195,18 @@ fn makeShared() void {
         _ = trace.call(.masks, .close, .{clone});
     }
     pod.mqueue = makeFileSystem(.mqueue, "mqueue", &.{}, closed);
-    pod.lean_namespace = trace.fd(.namespaces, .pidfd_open, .{
-        trace.call(.namespaces, .getpid, .{}), 0,
-    });
+    pod.lean_namespace = openOwnNamespace(trace);
+}
+
+/// The mount namespace itself, as a descriptor. A pidfd of this process would not do: setns takes
+/// the namespace that its process is in by then. There is no /proc here (PIDFD_GET_MNT_NAMESPACE,
+/// Linux 6.11).
+fn openOwnNamespace(trace: *const sys.Trace) i32 {
+    const pid = trace.call(.namespaces, .getpid, .{});
+    const own = trace.fd(.namespaces, .pidfd_open, .{ pid, 0 });
+    const namespace = trace.fd(.namespaces, .ioctl, .{ own, 0xff03, 0 });
+    _ = trace.call(.namespaces, .close, .{own});
+    return namespace;
 }
 
 /// The generated files and what masks are made of.
