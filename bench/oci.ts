@@ -62,36 +62,43 @@ async function measure(shell: Shell): Promise<Sample> {
 const groupOf = (directory: string): string => `peapod-bench-${directory.split("/").at(-1)}`;
 
 async function writeBundles(directory: string, shape: OciShape): Promise<void> {
-  const group = groupOf(directory);
   for (let index = 0; index <= shape.containers; index += 1) {
     const bundle = join(directory, `c${index}`);
     await makeRoot(join(bundle, "rootfs"));
-    const config = bundleConfig({ cgroup: `/${group}/c${index}`, join: index > 0 });
-    await Bun.write(join(bundle, index > 0 ? "template.json" : "config.json"), config);
+    if (index === 0) await Bun.write(join(bundle, "config.json"), configOf(directory, 0));
   }
 }
 
+const configOf = (directory: string, index: number): string =>
+  bundleConfig({ cgroup: `/${groupOf(directory)}/c${index}`, join: index > 0 });
+
 /**
- * Shell functions `up` and `down`. The sandbox's pid is put into the others' configurations with
- * what the shell has built in, so that no program but the runtime is started.
+ * Shell functions `up` and `down`. The shell holds the configurations of joining containers in pieces
+ * and puts the sandbox's pid between them itself: no program but the runtime is started.
  */
 function functions(program: string, directory: string, containers: number): string {
   const runtime = `${program} --root ${directory}/state`;
-  const ids = Array.from({ length: containers + 1 }, (_, index) => `c${index}`);
-  const id = (name: string) => `${groupOf(directory)}-${name}`;
-  const flags = (name: string) => `--bundle ${directory}/${name} --pid-file ${directory}/pid`;
-  const start = (name: string) =>
-    `${runtime} run --detach ${flags(name)} ${id(name)} >/dev/null </dev/null`;
-  const fill = (name: string) =>
-    `read -r rest < ${directory}/${name}/template.json; text=; ` +
-    `while [ "$rest" != "\${rest#*@PID@}" ]; do ` +
-    `text="$text\${rest%%@PID@*}$pid"; rest="\${rest#*@PID@}"; done; ` +
-    `printf '%s\\n' "$text$rest" > ${directory}/${name}/config.json`;
-  const joins = ids.slice(1).map((name) => `{ ${fill(name)}; } && ${start(name)}`);
+  const indexes = Array.from({ length: containers + 1 }, (_, index) => index);
+  const id = (index: number) => `${groupOf(directory)}-c${index}`;
+  const start = (index: number) => {
+    const flags = `--bundle ${directory}/c${index} --pid-file ${directory}/pid`;
+    return `${runtime} run --detach ${flags} ${id(index)} >/dev/null </dev/null`;
+  };
+  const joined = indexes.slice(1).map((index) => {
+    // No configuration has a single quote in it.
+    const pieces = configOf(directory, index).trim().split("@PID@");
+    const words = pieces.map((_, piece) => `\${c${index}_${piece}}`).join("$pid");
+    return {
+      definitions: pieces.map((text, piece) => `c${index}_${piece}='${text}'; `).join(""),
+      start: `printf '%s\\n' "${words}" > ${directory}/c${index}/config.json && ${start(index)}`,
+    };
+  });
   // runc ends its pid file without a line feed, for which read is not zero.
-  const up = [start("c0"), `{ read -r pid < ${directory}/pid || true; }`, ...joins].join(" && ");
-  const down = ids.toReversed().map((name) => `${runtime} delete --force ${id(name)}`);
-  return `up() { ${up}; }; down() { ${down.join("; ")}; }`;
+  const readPid = `{ read -r pid < ${directory}/pid || true; }`;
+  const up = [start(0), readPid, ...joined.map((each) => each.start)].join(" && ");
+  const down = indexes.toReversed().map((index) => `${runtime} delete --force ${id(index)}`);
+  const definitions = joined.map((each) => each.definitions).join("");
+  return `${definitions}up() { ${up}; }; down() { ${down.join("; ")}; }`;
 }
 
 type Shell = ReturnType<typeof openShell>;
