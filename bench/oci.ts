@@ -73,7 +73,7 @@ const configOf = (directory: string, index: number): string =>
   bundleConfig({ cgroup: `/${groupOf(directory)}/c${index}`, join: index > 0 });
 
 /**
- * Shell functions `up` and `down`. The shell holds the configurations of joining containers in pieces
+ * Shell functions `up` and `down`. The shell holds joining containers' configurations in pieces
  * and puts the sandbox's pid between them itself: no program but the runtime is started.
  */
 function functions(program: string, directory: string, containers: number): string {
