@@ -1,0 +1,61 @@
+// The commands by name. Their files are loaded when they are run, so that `ps` does not pay for
+// `up`.
+
+import type { AnyCommand } from "./command.ts";
+
+interface Entry {
+  /** Half a line for the list of commands. */
+  readonly summary: string;
+  readonly load: () => Promise<AnyCommand>;
+}
+
+export const commands: Readonly<Record<string, Entry>> = {
+  up: {
+    summary: "start the pods of a manifest and follow their output",
+    load: async () => (await import("./commands/up.ts")).up,
+  },
+  down: {
+    summary: "end pods, by name or by manifest",
+    load: async () => (await import("./commands/down.ts")).down,
+  },
+  ps: {
+    summary: "list pods",
+    load: async () => (await import("./commands/ps.ts")).ps,
+  },
+  logs: {
+    summary: "print what containers wrote",
+    load: async () => (await import("./commands/logs.ts")).logs,
+  },
+  exec: {
+    summary: "run a command in a container",
+    load: async () => (await import("./commands/exec.ts")).exec,
+  },
+  attach: {
+    summary: "connect to a container's own input and output",
+    load: async () => (await import("./commands/attach.ts")).attach,
+  },
+  inspect: {
+    summary: "everything about a pod, as JSON",
+    load: async () => (await import("./commands/inspect.ts")).inspect,
+  },
+  ns: {
+    summary: "which kernel namespaces and control groups a pod has",
+    load: async () => (await import("./commands/ns.ts")).ns,
+  },
+  plan: {
+    summary: "print what starting a manifest would do",
+    load: async () => (await import("./commands/plan.ts")).plan,
+  },
+  validate: {
+    summary: "check manifests, and say what becomes of every field",
+    load: async () => (await import("./commands/validate.ts")).validate,
+  },
+  doctor: {
+    summary: "what this host can do, and what it lacks",
+    load: async () => (await import("./commands/doctor.ts")).doctor,
+  },
+  explain: {
+    summary: "what an error code means",
+    load: async () => (await import("./commands/explain.ts")).explain,
+  },
+};
