@@ -1,0 +1,93 @@
+// Ends pods: by name, or those of a manifest. What is not there is down already.
+
+import type { Invocation } from "../command.ts";
+import { defineCommand } from "../command.ts";
+import { printData } from "../data.ts";
+import type { FlagTable } from "../flags.ts";
+import { usageError } from "../flags.ts";
+import { catchInterrupts } from "../interrupts.ts";
+import { readManifests } from "../manifests.ts";
+import { note, openFromFlags } from "../open.ts";
+import { clean } from "../text.ts";
+
+const usage = "down NAME… | -f FILE [flags]";
+
+const flags = {
+  file: {
+    kind: "texts",
+    short: "f",
+    value: "FILE",
+    help: "end the pods of this manifest; - reads it from stdin",
+  },
+  "grace-period": {
+    kind: "duration",
+    short: "t",
+    aliases: ["timeout"],
+    value: "SECONDS",
+    help: "time between the stop signal and SIGKILL (default: that of the manifest)",
+  },
+} as const satisfies FlagTable;
+
+export const down = defineCommand({
+  usage: [usage],
+  about: [
+    "End pods: the stop signal, the grace period, SIGKILL; then remove everything that is left of",
+    "them. A pod that does not exist is down already: that is said, and is no error. Ctrl-C cuts",
+    "the grace period short.",
+  ],
+  examples: [
+    ["peapod down web", "by name, or a unique prefix of it"],
+    ["peapod down team/web db", "two of them, one in another namespace"],
+    ["peapod down -f web.yaml", "the pods of a manifest"],
+    ["peapod down --grace-period 0 web", "at once"],
+  ],
+  flags,
+  run: async (invocation) => {
+    const { operands, io } = invocation;
+    const names = await podNames(operands, invocation.flags.file);
+    const peapod = await openFromFlags(invocation.flags, io);
+    await using _ = peapod;
+    const graceMs = invocation.flags["grace-period"];
+    const end = (name: string, ms = graceMs): Promise<boolean> =>
+      peapod.down(name, ms === undefined ? {} : { graceMs: ms });
+    using _interrupts = catchInterrupts(() => {
+      note(io, "killing");
+      for (const name of names) end(name, 0).catch(() => undefined); // The first call reports.
+    });
+    const results = await Promise.allSettled(names.map((name) => end(name)));
+    return report(names, results, invocation);
+  },
+});
+
+async function podNames(
+  operands: readonly string[],
+  files: readonly string[],
+): Promise<readonly string[]> {
+  if (operands.length + files.length === 0) {
+    throw usageError("no pod is named", `usage: peapod ${usage}`);
+  }
+  const manifests = await readManifests(files);
+  const specs = manifests.flatMap((file) => file.specs);
+  return [...operands, ...specs.map(({ namespace, name }) => `${namespace}/${name}`)];
+}
+
+/** All that could be ended are; the first failure decides. */
+async function report(
+  names: readonly string[],
+  results: readonly PromiseSettledResult<boolean>[],
+  { flags: { output }, io }: Invocation<typeof flags>,
+): Promise<number> {
+  const pods = names.map((name, index) => {
+    const result = results[index];
+    return { name, found: result?.status === "fulfilled" && result.value };
+  });
+  const failed = results.find((result) => result.status === "rejected");
+  if (output && !failed) io.stdout.write(await printData(output, pods));
+  for (const [index, { name, found }] of pods.entries()) {
+    if (output || results[index]?.status === "rejected") continue;
+    if (found) io.stdout.write(`${clean(name)}\n`);
+    else note(io, `${name} is not there; nothing to do`);
+  }
+  if (failed) throw failed.reason;
+  return 0;
+}

@@ -1,0 +1,154 @@
+// Starts the pods of manifests: in the foreground with their output, or detached.
+
+import type { Peapod } from "../../index.ts";
+import type { Pod } from "../../pod/types.ts";
+import type { PodSpec } from "../../spec/pod-spec.ts";
+import type { Invocation, Io } from "../command.ts";
+import { defineCommand } from "../command.ts";
+import { printData } from "../data.ts";
+import { Interrupted } from "../failure.ts";
+import type { FlagTable } from "../flags.ts";
+import { followPods } from "../follow.ts";
+import { catchInterrupts, interruptStatus } from "../interrupts.ts";
+import { manifestNames, readManifests } from "../manifests.ts";
+import { note, openFromFlags } from "../open.ts";
+import { plural, podLabel } from "../text.ts";
+import { formatElapsed } from "../time.ts";
+import { chromeTrace, printWaterfall } from "../waterfall.ts";
+
+const usage = "up FILE… [flags]";
+
+const flags = {
+  file: { kind: "texts", short: "f", value: "FILE", help: "a manifest; as an operand" },
+  detach: {
+    kind: "switch",
+    short: "d",
+    help: "leave the pods running; print their names when all containers have started",
+  },
+  timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
+  timestamps: { kind: "switch", help: "put the time before every line" },
+  "no-prefix": {
+    kind: "switch",
+    aliases: ["no-log-prefix"],
+    help: "do not put the container's name before every line",
+  },
+  trace: {
+    kind: "optionalText",
+    value: "FILE",
+    help: "print when each operation was done; write a Chrome trace to peapod-trace.json or FILE",
+  },
+} as const satisfies FlagTable;
+
+type Up = Invocation<typeof flags>;
+
+export const up = defineCommand({
+  usage: [usage],
+  about: [
+    "Start the pods of manifests and follow the output of their containers. Ctrl-C ends them",
+    "gracefully, a second Ctrl-C at once. The exit status is 0 when all containers succeeded, else",
+    "that of the first failing one in the order of the manifest; 125 when peapod failed, 126 not",
+    "executable, 127 not found, 130 after Ctrl-C.",
+  ],
+  examples: [
+    ["peapod up web.yaml", "in the foreground"],
+    ["peapod up -d web.yaml db.yaml", "two files, left running"],
+    ["generate-manifest | peapod up -", "a manifest from stdin"],
+    ["peapod up --trace web.yaml", "see where the time goes"],
+  ],
+  flags,
+  run: async (invocation) => {
+    const { operands, io } = invocation;
+    const names = manifestNames(operands, invocation.flags.file, usage);
+    const specs = (await readManifests(names)).flatMap((file) => file.specs);
+    await using peapod = await openFromFlags(invocation.flags, io);
+    const pods = await startAll(peapod, specs, invocation);
+    if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
+    if (invocation.flags.detach) return printStarted(pods, invocation);
+    return followPods(pods, {
+      io,
+      hasPrefix: !invocation.flags["no-prefix"],
+      timestamps: invocation.flags.timestamps,
+    });
+  },
+});
+
+/**
+ * In the order of the files. A signal gives up the start; what has started as an owner's pod ends
+ * with `peapod`.
+ */
+async function startAll(peapod: Peapod, specs: readonly PodSpec[], up: Up): Promise<Pod[]> {
+  const { io } = up;
+  const launch = new AbortController();
+  using _ = catchInterrupts((signal) => launch.abort(new Interrupted(interruptStatus(signal))));
+  const pods: Pod[] = [];
+  for (const spec of specs) {
+    noteInert(spec, io);
+    const startedMs = performance.now();
+    const pod = await startOne(peapod, spec, up, launch.signal);
+    const took = formatElapsed(performance.now() - startedMs);
+    const names = pod.containers.map(({ name }) => name).join(", ");
+    if (!up.flags.detach || io.stderr.isTerminal) {
+      note(io, `${podLabel(pod)} started in ${took}: ${names}`);
+    }
+    pods.push(pod);
+  }
+  return pods;
+}
+
+async function startOne(
+  peapod: Peapod,
+  spec: PodSpec,
+  { flags: { detach, timeout, trace }, io }: Up,
+  signal: AbortSignal,
+): Promise<Pod> {
+  // Most starts are over before anyone could read that they began.
+  const slow = setTimeout(() => note(io, `${podLabel(spec)} is starting`), slowStartMs);
+  try {
+    return await peapod.up(spec, {
+      lifetime: detach ? "detached" : "owner",
+      trace: trace !== undefined,
+      signal,
+      ...(timeout !== undefined && { timeoutMs: timeout }),
+    });
+  } catch (error) {
+    throw signal.aborted ? signal.reason : error;
+  } finally {
+    clearTimeout(slow);
+  }
+}
+
+const slowStartMs = 300;
+
+/**
+ * Fields without a meaning on one machine are common in real manifests: one line, not one for each.
+ */
+function noteInert(spec: PodSpec, io: Io): void {
+  if (spec.inert.length === 0) return;
+  const count = plural(spec.inert.length, "field");
+  note(io, `${podLabel(spec)}: ${count} without effect here; peapod validate says which and why`);
+}
+
+async function writeTraces(pods: readonly Pod[], { flags: { trace }, io }: Up): Promise<void> {
+  for (const pod of pods) io.stderr.write(printWaterfall(pod.trace, io.paintErr));
+  const file = trace === undefined || trace === "" ? "peapod-trace.json" : trace;
+  await Bun.write(
+    file,
+    chromeTrace(pods.map((pod) => ({ label: podLabel(pod), spans: pod.trace }))),
+  );
+  note(io, `trace written to ${file}`);
+}
+
+async function printStarted(pods: readonly Pod[], { flags, io }: Up): Promise<number> {
+  if (flags.output) {
+    const objects = await Promise.all(pods.map((pod) => pod.object()));
+    const data = objects.length === 1 ? objects[0] : listOf(objects);
+    io.stdout.write(await printData(flags.output, data));
+  } else {
+    for (const pod of pods) io.stdout.write(`${podLabel(pod)}\n`);
+  }
+  return 0;
+}
+
+function listOf(items: readonly unknown[]): unknown {
+  return { apiVersion: "v1", kind: "List", metadata: {}, items };
+}

@@ -1,0 +1,40 @@
+// The way from the global flags to peapod and its pods. Everything goes through the module's public
+// API.
+
+import type { Peapod } from "../index.ts";
+import type { OpenOptions } from "../pod/types.ts";
+import type { GlobalFlags, Io } from "./command.ts";
+import { clean } from "./text.ts";
+
+type PlaceFlags = Pick<
+  GlobalFlags,
+  "root" | "state" | "logs" | "cgroup-root" | "missing-controllers"
+>;
+
+export async function openFromFlags(flags: PlaceFlags, io: Io): Promise<Peapod> {
+  const { openPeapod } = await import("../index.ts");
+  return openPeapod(openOptions(flags, io));
+}
+
+function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
+  const { root, state, logs } = flags;
+  const cgroupRoot = flags["cgroup-root"];
+  const missingControllers = flags["missing-controllers"];
+  return {
+    ...(root !== undefined && { root }),
+    ...(state !== undefined && { state }),
+    ...(logs !== undefined && { logs }),
+    ...(cgroupRoot !== undefined && { cgroupRoot }),
+    ...(missingControllers !== undefined && { missingControllers }),
+    onWarning: (message) => warn(io, message),
+  };
+}
+
+export function warn(io: Io, message: string): void {
+  io.stderr.write(`${io.paintErr("yellow", "warning")} ${clean(message)}\n`);
+}
+
+/** What is neither data nor trouble: for whoever watches. */
+export function note(io: Io, message: string): void {
+  io.stderr.write(`${io.paintErr("dim", clean(message))}\n`);
+}
