@@ -39,79 +39,82 @@ spec:
   - {name: host, hostPath: {path: /srv/www, type: Directory}}
 `;
 
+const path = (value: string) => value as never;
+
+const expected = {
+  name: "web.one",
+  namespace: "team",
+  labels: { app: "web", empty: "" },
+  annotations: { "example.com/Owner": "me" },
+  hostname: "front",
+  namespaces: { network: "POD", ipc: "POD", pid: "POD", user: "POD" },
+  terminationGraceMs: 0,
+  restartPolicy: "Never",
+  volumes: [
+    { name: "data", field: "spec.volumes[0]", kind: "emptyDir", medium: "" },
+    {
+      name: "cache",
+      field: "spec.volumes[1]",
+      kind: "emptyDir",
+      medium: "Memory",
+      sizeLimitBytes: 1048576,
+    },
+    {
+      name: "host",
+      field: "spec.volumes[2]",
+      kind: "hostPath",
+      path: path("/srv/www"),
+      type: "Directory",
+    },
+  ],
+  containers: [
+    {
+      name: "app",
+      field: "spec.containers[0]",
+      image: "rootfs:/srv/root",
+      command: ["serve"],
+      args: ["--port", "80"],
+      workingDir: path("/srv/www"),
+      env: [
+        { name: "A", value: "b" },
+        { name: "EMPTY", value: "" },
+      ],
+      resources: {
+        requests: { cpuMilli: 250, memoryBytes: 67108864 },
+        limits: { cpuMilli: 1500, memoryBytes: 67108864 },
+      },
+      volumeMounts: [
+        {
+          name: "data",
+          field: "spec.containers[0].volumeMounts[0]",
+          mountPath: path("/data"),
+          readOnly: true,
+          subPath: "a/b",
+        },
+        {
+          name: "cache",
+          field: "spec.containers[0].volumeMounts[1]",
+          mountPath: path("/cache"),
+          readOnly: false,
+        },
+        {
+          name: "host",
+          field: "spec.containers[0].volumeMounts[2]",
+          mountPath: path("/host"),
+          readOnly: false,
+        },
+      ],
+      stdin: true,
+      stdinOnce: true,
+      tty: true,
+    },
+  ],
+  inert: [],
+} as const;
+
 test("a manifest becomes a spec", () => {
   const { manifest: _manifest, origins: _origins, ...spec } = readOne(text);
-  const path = (value: string) => value as never;
-  expect(spec).toEqual({
-    name: "web.one",
-    namespace: "team",
-    labels: { app: "web", empty: "" },
-    annotations: { "example.com/Owner": "me" },
-    hostname: "front",
-    namespaces: { network: "POD", ipc: "POD", pid: "POD", user: "POD" },
-    terminationGraceMs: 0,
-    restartPolicy: "Never",
-    volumes: [
-      { name: "data", field: "spec.volumes[0]", kind: "emptyDir", medium: "" },
-      {
-        name: "cache",
-        field: "spec.volumes[1]",
-        kind: "emptyDir",
-        medium: "Memory",
-        sizeLimitBytes: 1048576,
-      },
-      {
-        name: "host",
-        field: "spec.volumes[2]",
-        kind: "hostPath",
-        path: path("/srv/www"),
-        type: "Directory",
-      },
-    ],
-    containers: [
-      {
-        name: "app",
-        field: "spec.containers[0]",
-        image: "rootfs:/srv/root",
-        command: ["serve"],
-        args: ["--port", "80"],
-        workingDir: path("/srv/www"),
-        env: [
-          { name: "A", value: "b" },
-          { name: "EMPTY", value: "" },
-        ],
-        resources: {
-          requests: { cpuMilli: 250, memoryBytes: 67108864 },
-          limits: { cpuMilli: 1500, memoryBytes: 67108864 },
-        },
-        volumeMounts: [
-          {
-            name: "data",
-            field: "spec.containers[0].volumeMounts[0]",
-            mountPath: path("/data"),
-            readOnly: true,
-            subPath: "a/b",
-          },
-          {
-            name: "cache",
-            field: "spec.containers[0].volumeMounts[1]",
-            mountPath: path("/cache"),
-            readOnly: false,
-          },
-          {
-            name: "host",
-            field: "spec.containers[0].volumeMounts[2]",
-            mountPath: path("/host"),
-            readOnly: false,
-          },
-        ],
-        stdin: true,
-        stdinOnce: true,
-        tty: true,
-      },
-    ],
-    inert: [],
-  });
+  expect(spec).toEqual(expected);
 });
 
 test("what is left out has Kubernetes' defaults, and the manifest stays as written", () => {
