@@ -34,10 +34,12 @@ pub fn build(b: *std.Build) void {
         .target = native,
         .optimize = .Debug,
     }) });
-    const printed = b.addRunArtifact(abi).captureStdOut(.{});
+    const hash = b.addRunArtifact(abi);
+    hash.addArg("layout");
     const fresh = b.addUpdateSourceFiles();
-    fresh.addCopyFileToSource(printed, "src/plan/abi.gen.ts");
-    b.step("abi", "write src/plan/abi.gen.ts").dependOn(&fresh.step);
+    fresh.addCopyFileToSource(b.addRunArtifact(abi).captureStdOut(.{}), "src/plan/abi.gen.ts");
+    fresh.addCopyFileToSource(hash.captureStdOut(.{}), "src/native/layout.gen.ts");
+    b.step("abi", "write src/plan/abi.gen.ts and src/native/layout.gen.ts").dependOn(&fresh.step);
 
     const tests = b.addTest(.{ .root_module = b.createModule(.{
         .root_source_file = b.path("zig/tests.zig"),

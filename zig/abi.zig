@@ -1,4 +1,5 @@
-//! Prints `src/plan/abi.gen.ts`: tags, sizes, offsets and the layout's hash, from the types in `plan/`.
+//! Prints `src/plan/abi.gen.ts`: tags, sizes and offsets, from the types in `plan/`; called with `layout`,
+//! `src/native/layout.gen.ts`: the hash of them all.
 
 const std = @import("std");
 const schema = @import("plan/schema.zig");
@@ -10,7 +11,18 @@ pub fn main(init: std.process.Init) !void {
     var file = std.Io.File.Writer.init(.stdout(), init.io, &buffer);
     const out = &file.interface;
     try out.writeAll("// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.\n\n");
+    var arguments = init.minimal.args.iterate();
+    _ = arguments.next();
+    if (arguments.next() == null) try printTables(out) else try printHash(out);
+    try out.flush();
+}
+
+fn printHash(out: *std.Io.Writer) !void {
     try out.print("export const layoutHash = 0x{x}n;\n", .{layout.hash});
+}
+
+fn printTables(out: *std.Io.Writer) !void {
+    try printHash(out);
     inline for (.{
         .{ "planMagic", schema.magic },
         .{ "planBytesMax", schema.plan_bytes_max },
@@ -52,7 +64,6 @@ pub fn main(init: std.process.Init) !void {
         try out.writeAll("\n    },\n  },\n");
     }
     try out.writeAll("} as const;\n");
-    try out.flush();
 }
 
 fn printStruct(out: *std.Io.Writer, name: []const u8, comptime T: type) !void {

@@ -37,6 +37,136 @@ const entries = {
     hint: "remove the field, or see docs/support.md for what is supported",
   },
   "manifest.invalid": { meaning: "A field of the manifest has a value that Kubernetes refuses." },
+  "host.not-linux": {
+    meaning: "peapod makes Linux namespaces and control groups; no other system has them.",
+    hint: "run it on Linux 6.1 or later, or in a Linux virtual machine",
+  },
+  "host.not-root": {
+    meaning: "Making namespaces, mounts and control groups on this host needs root.",
+    hint: "run it with sudo",
+  },
+  "host.kernel-too-old": {
+    meaning: "The kernel lacks a system call that peapod is built on.",
+    hint: "boot Linux 6.1 or later (Debian 12 has it)",
+  },
+  "host.bun-too-old": {
+    meaning: "This Bun is older than the oldest that peapod was tested with.",
+    hint: "run npm install, then npx bun; or upgrade Bun",
+  },
+  "host.library-missing": {
+    meaning: "libpeapod.so, the part of peapod that is written in Zig, is not where it belongs.",
+    hint: "in a checkout run: npm run build:library; elsewhere reinstall peapod",
+  },
+  "host.library-stale": {
+    meaning: "libpeapod.so and the TypeScript beside it come from different versions.",
+    hint: "in a checkout run: npm run build:library; elsewhere reinstall peapod",
+  },
+  "host.no-cgroup2": {
+    meaning: "No cgroup v2 hierarchy is mounted.",
+    hint: "mount one: mount -t cgroup2 none /sys/fs/cgroup",
+  },
+  "host.cgroup-unusable": {
+    meaning:
+      "The cgroup root cannot hold pods: it has processes of its own, or may not be written.",
+    hint: "name another with --cgroup-root; peapod doctor says what is wrong with this one",
+  },
+  "host.directory-unusable": {
+    meaning: "A directory that peapod keeps state, data or logs in cannot be made or written.",
+    hint: "choose others with --root, --state and --logs",
+  },
+  "cgroup.controller-missing": {
+    meaning: "The manifest sets a limit whose cgroup controller this host does not offer.",
+    hint: "enable the controller, remove the limit, or go without: --missing-controllers=warn",
+  },
+  "image.unknown": {
+    meaning:
+      "The image is neither `host` nor `rootfs:/absolute/directory`, the two there are so far.",
+    hint: "use image: host, or unpack the image and use image: rootfs:/its/directory",
+  },
+  "image.unusable": {
+    meaning: "The image's files cannot serve as a root file system.",
+    hint: "a root needs to be a directory on a file system that overlayfs can stack on",
+  },
+  "volume.source-missing": {
+    meaning: "A hostPath does not exist on the host.",
+    hint: "make it, or let peapod make it: type: DirectoryOrCreate",
+  },
+  "volume.wrong-type": {
+    meaning: "What stands at a hostPath is not what its `type` says.",
+    hint: "correct the path or the type",
+  },
+  "volume.denied": {
+    meaning: "A volume could not be opened or shown in the container.",
+    hint: "peapod doctor lists what the file systems of this host can do",
+  },
+  "container.not-found": {
+    meaning: "The command does not exist in the container's root file system.",
+    hint: "check command and PATH: they are looked up inside the container, not on the host",
+  },
+  "container.not-executable": {
+    meaning: "The command exists and cannot be executed.",
+    hint: "check its mode, its interpreter line and its architecture",
+  },
+  "container.no-command": {
+    meaning: "Neither the manifest nor the image says what to run.",
+    hint: "write command: in the manifest; the image `host` has no default",
+  },
+  "container.bad-directory": {
+    meaning: "The working directory cannot be entered.",
+    hint: "correct workingDir",
+  },
+  "container.unknown": {
+    meaning: "The pod has no container of that name.",
+  },
+  "container.not-running": {
+    meaning: "The container has ended, or has not started yet.",
+    hint: "peapod ps -a shows what became of it",
+  },
+  "container.no-stdin": {
+    meaning: "The container was started without standard input.",
+    hint: "write stdin: true in the manifest",
+  },
+  "launch.failed": {
+    meaning: "The kernel refused a step of a launch; everything before it was undone.",
+    hint: "peapod doctor says what this host lacks",
+  },
+  "launch.timed-out": {
+    meaning: "A launch did not finish in time; it was undone.",
+    hint: "a volume's source may not answer; allow more with --timeout",
+  },
+  "launch.aborted": { meaning: "The caller gave up a launch; it was undone.", hint: "no hint" },
+  "launch.too-large": {
+    meaning: "A container's plan is larger than a keeper accepts.",
+    hint: "move large environment values into files",
+  },
+  "pod.exists": {
+    meaning: "A pod of that name is running already.",
+    hint: "end it first with peapod down, or choose another name",
+  },
+  "pod.not-found": { meaning: "There is no such pod.", hint: "peapod ps -a lists those there are" },
+  "pod.ambiguous": { meaning: "A prefix fits more than one pod." },
+  "pod.queue-full": {
+    meaning: "As many pods as allowed run and wait already.",
+    hint: "try again later, or raise podsMax and queueMax",
+  },
+  "pod.keeper-lost": {
+    meaning: "The pod's keeper died; its containers ended with it.",
+    hint: "clean up with peapod down; the kernel's log may say who killed it",
+  },
+  "pod.other-version": {
+    meaning:
+      "The pod was started by another version of peapod, which this one cannot give orders to.",
+    hint: "logs, ps and down work; restart the pod for the rest",
+  },
+  "pod.not-down": {
+    meaning: "Something of the pod could not be removed.",
+    hint: "run peapod down once more; it continues where it stopped",
+  },
+  "pod.closed": { meaning: "The pod, or the Peapod that holds it, was closed.", hint: "no hint" },
+  "file.unusable": {
+    meaning: "A file beneath a container's root could not be read or written.",
+    hint: "paths are resolved inside the container; links that leave it are not followed",
+  },
 } as const satisfies Record<string, Entry>;
 
 export type ErrorCode = keyof typeof entries;

@@ -1,35 +1,23 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0xcb94a47344dd5721n;
+export const layoutHash = 0xccdd3b3815e22a33n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
-export const podSlots = 64;
-export const slotsMax = 256;
+export const podSlots = 1056;
+export const slotsMax = 2656;
 export const slotNone = 4294967295;
-export const slotTargetProcess = 64;
-export const slotTargetCgroup = 65;
+export const slotTargetProcess = 1056;
+export const slotTargetCgroup = 1057;
 export const protocolVersion = 1;
 export const frameBytesMax = 4198400;
 export const processesMax = 2048;
 export const noProcess = 4294967295;
 export const recordMagic = 1145259346;
 
-export const stages = [
-  "prepare",
-  "build",
-  "enter",
-  "limit",
-  "exec",
-] as const;
+export const stages = ["prepare", "build", "enter", "limit", "exec"] as const;
 
-export const planKinds = [
-  "sandbox",
-  "container",
-  "exec",
-  "update",
-  "teardown",
-] as const;
+export const planKinds = ["sandbox", "container", "exec", "update", "teardown"] as const;
 
 export const fileTypes = [
   "any",
@@ -50,12 +38,7 @@ export const statuses = [
   "layout",
 ] as const;
 
-export const processStates = [
-  "none",
-  "starting",
-  "running",
-  "exited",
-] as const;
+export const processStates = ["none", "starting", "running", "exited"] as const;
 
 export const calls = [
   "none",
@@ -113,10 +96,7 @@ export const calls = [
   "injected",
 ] as const;
 
-export const roles = [
-  "observer",
-  "owner",
-] as const;
+export const roles = ["observer", "owner"] as const;
 
 export const requestTags = {
   hello: 1,
@@ -195,6 +175,7 @@ export const frameHead = {
     bytes: { type: "u32", offset: 0 },
     tag: { type: "u32", offset: 4 },
     request: { type: "u32", offset: 8 },
+    fds: { type: "u32", offset: 12 },
   },
 } as const;
 
@@ -472,8 +453,7 @@ export const ops = {
     tag: 12,
     stages: ["prepare"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_hostname: {
     tag: 13,
@@ -487,8 +467,7 @@ export const ops = {
     tag: 14,
     stages: ["prepare"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   spawn: {
     tag: 15,
@@ -579,15 +558,13 @@ export const ops = {
     tag: 24,
     stages: ["enter"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   enter_by_pivot: {
     tag: 25,
     stages: ["enter"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_rlimit: {
     tag: 26,
@@ -601,7 +578,7 @@ export const ops = {
   },
   set_oom_score: {
     tag: 27,
-    stages: ["limit"],
+    stages: ["build"],
     size: 8,
     fields: {
       value: { type: "i32", offset: 0 },
@@ -648,8 +625,7 @@ export const ops = {
     tag: 32,
     stages: ["limit"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_seccomp: {
     tag: 33,
@@ -676,7 +652,6 @@ export const ops = {
     tag: 35,
     stages: ["exec"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
 } as const;

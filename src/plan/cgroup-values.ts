@@ -1,12 +1,8 @@
 // What a pod's requests and limits become in cgroup v2: file contents, the QoS class, the OOM score. The formulas are
 // the kubelet's, but for one: see cpuWeight.
 
-import type { ContainerSpec } from "../spec/pod-spec.ts";
-
-export type QosClass = "Guaranteed" | "Burstable" | "BestEffort";
-
-/** The part of a container that its cgroup depends on. */
-export type Resources = ContainerSpec["resources"];
+import type { QosClass, Resources } from "../spec/qos.ts";
+import { sum, sumIfAllLimited } from "../spec/qos.ts";
 
 /** Contents by file name, all files of a group that peapod ever sets. */
 export interface CgroupValues {
@@ -101,17 +97,6 @@ export function cpuMax(cpuMilli: number | undefined): string {
   return `${Math.max(quotaUs, cpuQuotaUsMin)} ${cpuPeriodUs}`;
 }
 
-/** Only CPU and memory count, and only amounts above 0. */
-export function qosClass(containers: readonly Resources[]): QosClass {
-  const amounts = containers.flatMap(({ requests, limits }) => [requests, limits]);
-  if (!amounts.some(({ cpuMilli, memoryBytes }) => cpuMilli || memoryBytes)) return "BestEffort";
-  const guaranteed = (["cpuMilli", "memoryBytes"] as const).every((kind) => {
-    const limit = sumIfAllLimited(containers.map(({ limits }) => limits[kind]));
-    return limit !== undefined && limit === sum(containers.map((c) => c.requests[kind] ?? 0));
-  });
-  return guaranteed ? "Guaranteed" : "Burstable";
-}
-
 /**
  * Whom the kernel kills first when the node's memory runs out: 1000 before all others, -997 after them. A Burstable
  * container is the safer the larger the part of the node's memory it asked for.
@@ -138,12 +123,4 @@ export function oomScoreAdj(
 
 function bytesOrMax(bytes: number | undefined): string {
   return bytes ? String(bytes) : "max";
-}
-
-function sumIfAllLimited(limits: readonly (number | undefined)[]): number | undefined {
-  return limits.every((limit) => limit) ? sum(limits.map((limit) => limit ?? 0)) : undefined;
-}
-
-function sum(amounts: readonly number[]): number {
-  return amounts.reduce((total, amount) => total + amount, 0);
 }

@@ -121,6 +121,8 @@ export interface LogRecord {
   readonly timeNs: bigint;
   /** Without the newline. */
   readonly line: Uint8Array;
+  /** The line goes on with the stream's next record: a prompt, or more than 1 MiB without a newline. */
+  readonly isPartial: boolean;
 }
 
 export interface LogOptions {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { Resources } from "../../src/plan/cgroup-values.ts";
+import type { Resources } from "../../src/spec/qos.ts";
+import { qosClass } from "../../src/spec/qos.ts";
 import {
   containerCgroupValues,
   cpuMax,
@@ -7,7 +8,6 @@ import {
   cpuWeight,
   oomScoreAdj,
   podCgroupValues,
-  qosClass,
   qosParentCpuWeight,
 } from "../../src/plan/cgroup-values.ts";
 

@@ -4,7 +4,7 @@ import {
   printHosts,
   printNodeHosts,
   printResolvConf,
-} from "../../src/plan/generated-files.ts";
+} from "../../src/resolve/generated-files.ts";
 
 const head = `# Kubernetes-managed hosts file.
 127.0.0.1	localhost

@@ -46,6 +46,8 @@ pub const Context = struct {
     host: *Host,
     pod: *[schema.pod_slots]Fd,
     plan: [schema.slots_max - schema.pod_slots]Fd = @splat(.none),
+    /// One past the highest plan slot ever filled.
+    plan_used: u32 = 0,
     streams: Streams = .{},
     log: LogTarget = .{},
     /// Operations of `prepare` that have been carried out, for undo.
@@ -67,12 +69,13 @@ pub const Context = struct {
         if (number == .none) return fd.close();
         const index = @intFromEnum(number);
         const place = if (index < schema.pod_slots) &context.pod[index] else &context.plan[index - schema.pod_slots];
+        if (index >= schema.pod_slots) context.plan_used = @max(context.plan_used, index - schema.pod_slots + 1);
         place.release();
         place.* = fd;
     }
 
     pub fn closePlanSlots(context: *Context) void {
-        for (&context.plan) |*fd| fd.release();
+        for (context.plan[0..context.plan_used]) |*fd| fd.release();
     }
 
     /// setns lands on the namespace's root, so the saved root is entered again (man 2 setns).

@@ -137,8 +137,8 @@ fn spawn(context: *Context, op: schema.Spawn) Error!void {
     };
 
     var flags = namespaces.cloneFlags(op.namespaces) | calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND;
-    // The second clone makes these, inside the user namespace; the group's namespace needs the group entered first.
-    if (op.user_namespace != .none) flags &= ~(calls.CLONE_NEWPID | calls.CLONE_NEWUSER | calls.CLONE_NEWCGROUP);
+    // The second clone makes this one, inside the user namespace.
+    if (op.user_namespace != .none) flags &= ~calls.CLONE_NEWPID;
     var pidfd: i32 = -1;
     var args: calls.CloneArgs = .{
         .flags = flags,
@@ -193,7 +193,6 @@ fn runStage(context: *Context, stage: schema.Stage) Error!void {
 /// attached: root inside can neither remount nor unmount them (man 7 mount_namespaces).
 fn enterUserNamespace(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
-    if (op.namespaces.cgroup) _ = try check(report, .unshare, calls.unshare(calls.CLONE_NEWCGROUP));
     const birth = context.slot(op.pid_namespace);
     if (birth >= 0) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
     _ = try check(report, .fchdir, linux.fchdir(context.root.raw));

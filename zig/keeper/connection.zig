@@ -148,13 +148,15 @@ fn keepDescriptors(connection: *Connection, control: []align(8) const u8) void {
     }
 }
 
-/// The descriptors that came with the frame now being handled; the taker closes them.
-pub fn takeDescriptors(keeper: *Keeper, index: u32) [protocol.frame_fds_max]Fd {
+/// The frame's own descriptors: a read may have brought those of the next frame too. The taker closes them.
+pub fn takeDescriptors(keeper: *Keeper, index: u32, count: u32) [protocol.frame_fds_max]Fd {
     const connection = &keeper.connections[index];
-    const fds = connection.fds;
-    connection.fds = @splat(.none);
-    connection.fds_count = 0;
-    return fds;
+    var taken: [protocol.frame_fds_max]Fd = @splat(.none);
+    const available = @min(count, connection.fds_count);
+    for (taken[0..available], connection.fds[0..available]) |*target, source| target.* = source;
+    std.mem.copyForwards(Fd, &connection.fds, connection.fds[available..connection.fds_count]);
+    connection.fds_count -= available;
+    return taken;
 }
 
 pub fn clientOf(keeper: *Keeper, index: u32, head: *const protocol.Head) Client {

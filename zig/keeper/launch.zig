@@ -28,8 +28,8 @@ const linux = calls.linux;
 
 const wish_bytes = @sizeOf(protocol.Launch);
 
-pub fn begin(keeper: *Keeper, index: u32, client: Client, body: []align(8) const u8) void {
-    var fds = connection_file.takeDescriptors(keeper, index);
+pub fn begin(keeper: *Keeper, index: u32, client: Client, fds_count: u32, body: []align(8) const u8) void {
+    var fds = connection_file.takeDescriptors(keeper, index, fds_count);
     defer for (&fds) |*fd| fd.release();
 
     if (body.len <= wish_bytes) return request.refuse(keeper, client, .invalid);

@@ -21,7 +21,7 @@ pub fn handle(keeper: *Keeper, index: u32, head: *const protocol.Head, body: []a
     const tag = std.enums.fromInt(protocol.RequestTag, head.tag) orelse return refuse(keeper, client, .invalid);
     switch (tag) {
         .hello => hello(keeper, index, client, as(protocol.Hello, body) orelse return refuse(keeper, client, .invalid)),
-        .launch => launch.begin(keeper, index, client, body),
+        .launch => launch.begin(keeper, index, client, head.fds, body),
         .signal => signal(keeper, client, as(protocol.Signal, body) orelse return refuse(keeper, client, .invalid)),
         .kill_tree => killTree(keeper, client, as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid)),
         .end => {
@@ -43,7 +43,7 @@ pub fn handle(keeper: *Keeper, index: u32, head: *const protocol.Head, body: []a
         .resize => resize(keeper, client, as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid)),
         .attach => {
             const wish = as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid);
-            var fds = connection_file.takeDescriptors(keeper, index);
+            var fds = connection_file.takeDescriptors(keeper, index, head.fds);
             const process = keeper.find(wish.process);
             const taken = if (process) |found| stream.attach(keeper, found, &fds) else false;
             if (!taken) for (&fds) |*fd| fd.release();

@@ -19,7 +19,8 @@ pub const Head = extern struct {
     tag: u32,
     /// Chosen by the client, repeated in the answer.
     request: u32,
-    _: u32 = 0,
+    /// Descriptors that came with this frame.
+    fds: u32 = 0,
 };
 
 pub const RequestTag = enum(u32) {

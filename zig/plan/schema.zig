@@ -10,9 +10,10 @@ pub const magic: u32 = 0x4e4c5050; // "PPLN"
 pub const plan_bytes_max = 4 << 20;
 pub const operations_max = 4096;
 
-/// Descriptors that outlive a plan belong to the pod; the others are closed when their plan has run.
-pub const pod_slots = 64;
-pub const slots_max = 256;
+/// Descriptors that outlive a plan belong to the pod; the others are closed when their plan has run. Room for the 1000
+/// volumes and the 1000 mounts that a manifest may have, and for the 500 layers that overlayfs takes.
+pub const pod_slots = 1056;
+pub const slots_max = pod_slots + 1600;
 
 pub const Kind = enum(u8) { sandbox, container, exec, update, teardown };
 

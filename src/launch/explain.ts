@@ -1,0 +1,153 @@
+// What a keeper reported, as an error in the user's own words. Numbers in, sentence out; nothing is looked up.
+
+import type { ErrorCode } from "../errors/catalog.ts";
+import type { Origin } from "../errors/pod-error.ts";
+import { PodError } from "../errors/pod-error.ts";
+import { describeErrno, errnoName } from "../native/errno.ts";
+import { calls } from "../plan/abi.gen.ts";
+import type { Op, Plan, Step } from "../plan/plan.ts";
+import type { Reply } from "./keeper-client.ts";
+
+export interface ExplainInput {
+  readonly reply: Reply;
+  readonly plan: Plan;
+  /** `container nginx`, `the sandbox`: who was being started. */
+  readonly subject: string;
+  readonly originOf: (field: string) => Origin;
+}
+
+export function explainReply({ reply, plan, subject, originOf }: ExplainInput): PodError {
+  if (reply.status === "timed_out") {
+    const step = plan.steps[reply.operation];
+    return new PodError({
+      code: "launch.timed-out",
+      message: `${subject} did not start within ${plan.deadlineMs} ms`,
+      ...(step && step.origin !== "" && { origin: originOf(step.origin) }),
+      ...(step && { step: describePlace(reply, plan, step) }),
+    });
+  }
+  if (reply.status !== "failed") return explainRefusal(reply, subject);
+  const step = plan.steps[reply.operation];
+  if (!step) return explainRefusal(reply, subject);
+  const { code, message } = tell(step.op, errnoName(reply.errno), subject);
+  return new PodError({
+    code,
+    message,
+    ...(step.origin !== "" && { origin: originOf(step.origin) }),
+    step: describeFailure(reply, plan, step),
+  });
+}
+
+function explainRefusal(reply: Reply, subject: string): PodError {
+  switch (reply.status) {
+    case "layout":
+      return new PodError({
+        code: "pod.other-version",
+        message: `the keeper of the pod does not know this version's plans, so ${subject} was not started`,
+      });
+    case "no_such_process":
+      return new PodError({
+        code: "container.not-running",
+        message: `${subject} needs a container that is running`,
+      });
+    default:
+      return new PodError({
+        code: "launch.failed",
+        message: `the keeper refused to start ${subject} (${reply.status})`,
+        hint: "the pod is ending, or runs as many processes as a keeper looks after",
+      });
+  }
+}
+
+function describePlace(reply: Reply, plan: Plan, step: Step): string {
+  return `${reply.operation + 1} of ${plan.steps.length}, ${step.stage}: ${step.op.op}`;
+}
+
+function describeFailure(reply: Reply, plan: Plan, step: Step): string {
+  const call = calls[reply.call] ?? "an unknown call";
+  const said = reply.message === "" ? "" : `; the file system said: ${reply.message}`;
+  return `${describePlace(reply, plan, step)}: ${call} failed with ${describeErrno(reply.errno)}${said}`;
+}
+
+/** Operations whose failure has a cause of its own to name; the others say what they are. */
+function tell(
+  op: Op,
+  errno: string,
+  subject: string,
+): { readonly code: ErrorCode; readonly message: string } {
+  switch (op.op) {
+    case "exec":
+      return tellExec(op.arguments[0] ?? "", errno, subject, op.directory);
+    case "open_volume":
+      return tellVolume(op.path, op.sub_path, op.expect, errno, subject);
+    case "attach":
+      return {
+        code: "volume.denied",
+        message: `cannot show a volume on ${op.target} in ${subject}`,
+      };
+    case "make_overlay":
+      return { code: "image.unusable", message: `cannot stack the root file system of ${subject}` };
+    case "make_cgroup":
+    case "write_cgroup":
+      return {
+        code: "host.cgroup-unusable",
+        message: `cannot set up the control group of ${subject}`,
+      };
+    default:
+      return { code: "launch.failed", message: `cannot start ${subject}` };
+  }
+}
+
+function tellExec(command: string, errno: string, subject: string, directory: string) {
+  const quoted = JSON.stringify(command);
+  switch (errno) {
+    case "ENOENT":
+    case "ENOTDIR":
+      return {
+        code: "container.not-found",
+        message: `${quoted} does not exist in ${subject}, or its working directory ${directory} does not`,
+      } as const;
+    case "EACCES":
+    case "ENOEXEC":
+    case "EISDIR":
+    case "ELIBBAD":
+      return {
+        code: "container.not-executable",
+        message: `${quoted} cannot be executed in ${subject}`,
+      } as const;
+    default:
+      return { code: "launch.failed", message: `cannot execute ${quoted} in ${subject}` } as const;
+  }
+}
+
+function tellVolume(
+  path: string,
+  subPath: string,
+  expect: string,
+  errno: string,
+  subject: string,
+): { readonly code: ErrorCode; readonly message: string } {
+  const where = subPath === "" ? path : `${subPath} in ${path}`;
+  switch (errno) {
+    case "ENOENT":
+      return {
+        code: "volume.source-missing",
+        message: `${where} does not exist, and ${subject} wants it`,
+      };
+    case "ENOTDIR":
+    case "ENODEV":
+      return {
+        code: "volume.wrong-type",
+        message: `${where} is not a ${expect.replace("_", " ")}`,
+      };
+    case "EINVAL":
+      return expect === "any" || expect === "directory"
+        ? {
+            code: "volume.denied",
+            message: `${where} cannot be shown in ${subject}: its file system does not take id maps`,
+          }
+        : { code: "volume.wrong-type", message: `${where} is not a ${expect.replace("_", " ")}` };
+    default:
+      return { code: "volume.denied", message: `${where} cannot be opened for ${subject}` };
+  }
+}

@@ -1,0 +1,48 @@
+// Structs of the keeper's protocol, packed and unpacked by the generated tables.
+
+import type { FieldRow, FieldRows } from "../plan/encode.ts";
+
+export interface StructLayout {
+  readonly size: number;
+  readonly fields: FieldRows;
+}
+
+type Values<Layout extends StructLayout> = {
+  readonly [Name in keyof Layout["fields"]]: Layout["fields"][Name]["type"] extends "u64" | "i64"
+    ? bigint
+    : number;
+};
+
+export function packStruct<Layout extends StructLayout>(
+  layout: Layout,
+  values: Values<Layout>,
+): Uint8Array {
+  const bytes = new Uint8Array(layout.size);
+  const view = new DataView(bytes.buffer);
+  const named: Readonly<Record<string, number | bigint>> = values;
+  for (const [name, { type, offset }] of Object.entries<FieldRow>(layout.fields)) {
+    const value = named[name] ?? 0;
+    if (type === "u64") view.setBigUint64(offset, BigInt(value), true);
+    else if (type === "i64") view.setBigInt64(offset, BigInt(value), true);
+    else if (type === "u16") view.setUint16(offset, Number(value), true);
+    else if (type === "i32") view.setInt32(offset, Number(value), true);
+    else view.setUint32(offset, Number(value), true);
+  }
+  return bytes;
+}
+
+export function unpackStruct<Layout extends StructLayout>(
+  layout: Layout,
+  bytes: Uint8Array,
+): Values<Layout> {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const values: Record<string, number | bigint> = {};
+  for (const [name, { type, offset }] of Object.entries<FieldRow>(layout.fields)) {
+    if (type === "u64") values[name] = view.getBigUint64(offset, true);
+    else if (type === "i64") values[name] = view.getBigInt64(offset, true);
+    else if (type === "u16") values[name] = view.getUint16(offset, true);
+    else if (type === "i32") values[name] = view.getInt32(offset, true);
+    else values[name] = view.getUint32(offset, true);
+  }
+  return values as Values<Layout>; // Every name of the table was just filled in.
+}

@@ -1,0 +1,163 @@
+// Typed system calls: the few that TypeScript makes itself. Each returns the kernel's number or throws a SyscallError.
+
+import { describeErrno } from "./errno.ts";
+import { library } from "./library.ts";
+import { addressOf, alloc, cString } from "./memory.ts";
+
+/** arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h. */
+const numbers = {
+  x64: {
+    read: 0,
+    write: 1,
+    close: 3,
+    poll: 7,
+    ioctl: 16,
+    socket: 41,
+    connect: 42,
+    sendmsg: 46,
+    socketpair: 53,
+    setsockopt: 54,
+    getsockopt: 55,
+    fcntl: 72,
+    flock: 73,
+    openat: 257,
+    mkdirat: 258,
+    unlinkat: 263,
+    fchownat: 260,
+    waitid: 247,
+    pipe2: 293,
+    pidfd_send_signal: 424,
+    pidfd_open: 434,
+    openat2: 437,
+  },
+  arm64: {
+    read: 63,
+    write: 64,
+    close: 57,
+    poll: 73,
+    ioctl: 29,
+    socket: 198,
+    connect: 203,
+    sendmsg: 211,
+    socketpair: 199,
+    setsockopt: 208,
+    getsockopt: 209,
+    fcntl: 25,
+    flock: 32,
+    openat: 56,
+    mkdirat: 34,
+    unlinkat: 35,
+    fchownat: 54,
+    waitid: 95,
+    pipe2: 59,
+    pidfd_send_signal: 424,
+    pidfd_open: 434,
+    openat2: 437,
+  },
+} as const;
+
+export type SyscallName = keyof (typeof numbers)["x64"];
+type Argument = number | bigint | Uint8Array<ArrayBuffer>;
+
+/** What the kernel said, before anybody has made a sentence of it. */
+export class SyscallError extends Error {
+  readonly call: SyscallName;
+  readonly errno: number;
+
+  constructor(call: SyscallName, errno: number) {
+    super(`${call} failed with ${describeErrno(errno)}`);
+    this.name = "SyscallError";
+    this.call = call;
+    this.errno = errno;
+  }
+}
+
+const table: Readonly<Record<SyscallName, number>> =
+  process.arch === "arm64" ? numbers.arm64 : numbers.x64;
+
+/** The raw result: negative is an errno. Views must come from `alloc`. */
+export function trySyscall(name: SyscallName, ...args: readonly Argument[]): number {
+  const words = [0, 1, 2, 3, 4, 5].map((index) => word(args[index] ?? 0));
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = words;
+  // A poll or a signal handler may interrupt any of these; the kernel then wants them called again.
+  const eintr = -4;
+  for (;;) {
+    const result = Number(library().peapod_syscall(table[name], a, b, c, d, e, f));
+    if (result !== eintr) return result;
+  }
+}
+
+export function syscall(name: SyscallName, ...args: readonly Argument[]): number {
+  const result = trySyscall(name, ...args);
+  if (result < 0) throw new SyscallError(name, -result);
+  return result;
+}
+
+/** The ABI wants unsigned words; a negative descriptor (AT_FDCWD) wraps. */
+function word(argument: Argument): number | bigint {
+  if (argument instanceof Uint8Array) return addressOf(argument);
+  return argument < 0 ? BigInt.asUintN(64, BigInt(argument)) : argument;
+}
+
+export const AT_FDCWD = -100;
+export const O_RDONLY = 0;
+export const O_WRONLY = 1;
+export const O_RDWR = 2;
+export const O_CREAT = 0o100;
+export const O_TRUNC = 0o1000;
+export const O_NONBLOCK = 0o4000;
+export const O_CLOEXEC = 0o2000000;
+export const O_PATH = 0o10000000;
+/** These two differ between the architectures. */
+export const O_DIRECTORY = process.arch === "arm64" ? 0o40000 : 0o200000;
+export const O_NOFOLLOW = process.arch === "arm64" ? 0o100000 : 0o400000;
+
+export function closeFd(fd: number): void {
+  if (fd >= 0) trySyscall("close", fd);
+}
+
+export function openDirectoryFd(path: string): number {
+  return syscall("openat", AT_FDCWD, cString(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+}
+
+/** `[read end, write end]`, both close-on-exec. */
+export function pipe(): readonly [number, number] {
+  const ends = alloc(8);
+  syscall("pipe2", ends, O_CLOEXEC);
+  const view = new DataView(ends.buffer);
+  return [view.getInt32(0, true), view.getInt32(4, true)];
+}
+
+/** A copy that its taker may close. */
+export function duplicate(fd: number): number {
+  const dupCloseOnExec = 1030;
+  return syscall("fcntl", fd, dupCloseOnExec, 0);
+}
+
+export function setNonBlocking(fd: number): void {
+  const [getFlags, setFlags] = [3, 4];
+  syscall("fcntl", fd, setFlags, syscall("fcntl", fd, getFlags, 0) | O_NONBLOCK);
+}
+
+export function sendSignal(pidfd: number, signal: number): void {
+  syscall("pidfd_send_signal", pidfd, signal, 0, 0);
+}
+
+/** A name beneath a directory, as a process with that root would resolve it; links never lead out (man 2 openat2). */
+export function openBeneath(root: number, path: string, flags: number, mode: number): number {
+  const [resolveNoMagicLinks, resolveInRoot] = [0x02n, 0x10n];
+  const how = alloc(24);
+  const view = new DataView(how.buffer);
+  view.setBigUint64(0, BigInt(flags | O_CLOEXEC), true);
+  view.setBigUint64(8, BigInt(mode), true);
+  view.setBigUint64(16, resolveNoMagicLinks | resolveInRoot, true);
+  return syscall("openat2", root, cString(path), how, how.length);
+}
+
+/** True once the child has been reaped, or was by somebody else. */
+export function tryReap(pidfd: number): boolean {
+  const [byPidfd, noHang, exited] = [3, 1, 4];
+  const info = alloc(128);
+  const result = trySyscall("waitid", byPidfd, pidfd, info, exited | noHang, 0);
+  return result < 0 || new DataView(info.buffer).getInt32(0, true) !== 0;
+}

@@ -1,0 +1,389 @@
+// The plan of one container, in the order in which it happens; each group says why it stands where it does.
+
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
+import { qosClass } from "../spec/qos.ts";
+import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
+import { planLimits } from "./limits.ts";
+import type { AttributeName, NamespaceName, Op, Plan, Slot, Step } from "./plan.ts";
+import { noSlot } from "./plan.ts";
+import { planCgroupValues, steps, volumeDirectory } from "./sandbox.ts";
+import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
+
+const logBytesMax = 10 << 20;
+const logFilesMax = 5;
+const devBytes = 64 << 10;
+
+/** How the root becomes "/". */
+export type EnterMethod = "enter_by_move" | "enter_by_pivot";
+
+export interface ContainerPlanOptions {
+  /** Kept when the disk is full: the writer waits, or lines are dropped and counted. */
+  readonly dropLogWhenFull?: boolean;
+  readonly enter?: EnterMethod;
+}
+
+export function planContainer(
+  pod: ResolvedPod,
+  container: ResolvedContainer,
+  facts: HostFacts,
+  options: ContainerPlanOptions = {},
+): Plan {
+  const slots = new PlanSlots();
+  const group = slots.take();
+  const root = planRoot(container, facts, pod, slots);
+  const shared = planShared(pod, container, facts, slots);
+  const volumes = sortedMounts(container).map((mount) => planMount(pod, mount, facts, slots));
+  return {
+    kind: "container",
+    steps: [
+      // The group first: the process is born in it.
+      ...planGroup(container, facts, group),
+      // Sources are opened on the host before the container can act.
+      ...root.prepare,
+      ...shared.prepare,
+      ...volumes.flatMap(({ prepare }) => prepare),
+      ...planLog(container, options, slots),
+      ...planSpawn(pod, container, group),
+      ...planOomScore(pod, container, facts),
+      // The root, then what belongs to every container, then volumes: a volume may sit on any of them.
+      ...root.build,
+      ...planKernelFiles(container),
+      ...shared.build,
+      ...volumes.flatMap(({ build }) => build),
+      ...planEnter(container, facts, options.enter ?? "enter_by_move"),
+      ...steps("limit", container.field, planLimits(facts, terminalOf(container))),
+      ...planExec(container),
+    ],
+    rootUid: pod.ids.firstId,
+    rootGid: pod.ids.firstId,
+    deadlineMs: pod.deadlineMs,
+    mayHang: container.mounts.some(({ volume }) => pod.volumes[volume]?.kind === "host"),
+  };
+}
+
+/** Steps by who carries them out: the keeper, or the child. */
+interface Parts {
+  readonly prepare: readonly Step[];
+  readonly build: readonly Step[];
+}
+
+function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): Step[] {
+  const values = containerCgroupValues(container.resources);
+  return [
+    ...steps("prepare", container.field, [
+      { op: "make_cgroup", parent: podSlot.podCgroup, name: container.name, slot },
+    ]),
+    ...steps("prepare", `${container.field}.resources`, planCgroupValues(values, facts, slot)),
+  ];
+}
+
+function planRoot(
+  container: ResolvedContainer,
+  facts: HostFacts,
+  pod: ResolvedPod,
+  slots: PlanSlots,
+): Parts {
+  const origin = `${container.field}.image`;
+  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
+  const layers = container.root.layers.map((path) => ({ path, slot: slots.take() }));
+  const [upper, work, overlay] = [slots.take(), slots.take(), slots.take()];
+  const make: Op = {
+    op: "make_overlay",
+    first_lower: layers[0]?.slot ?? noSlot,
+    lower_count: layers.length,
+    upper,
+    work,
+    slot: overlay,
+    attributes: ["nodev"],
+  };
+  const binds = container.root.binds.map((bind) => ({ ...bind, slot: slots.take() }));
+  return {
+    prepare: steps("prepare", origin, [
+      ...layers.map(({ path, slot }) => openLayer(pod, facts, path, slot)),
+      writable("upper", upper),
+      writable("work", work),
+      ...(facts.layersByDescriptor ? [] : [make]),
+      ...binds.map(({ source, slot }) =>
+        openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
+      ),
+    ]),
+    build: steps("build", origin, [
+      ...(facts.layersByDescriptor ? [make] : []),
+      { op: "place_root", tree: overlay },
+      ...binds.map(({ target, slot }) => ({ op: "attach", tree: slot, target }) as const),
+    ]),
+  };
+
+  function writable(kind: "upper" | "work", slot: Slot): Op {
+    const name = `${container.name}.${kind}`;
+    return { op: "make_directory", parent: podSlot.data, name, slot, mode: 0o755, ...owner };
+  }
+}
+
+/** Detached where overlayfs takes such layers by descriptor; before that they must be in sight of the keeper's helper. */
+function openLayer(pod: ResolvedPod, facts: HostFacts, path: string, slot: Slot): Op {
+  return facts.layersByDescriptor
+    ? openHost(pod, path, slot, [], "directory", 0)
+    : { op: "open_directory", path, slot };
+}
+
+function openHost(
+  pod: ResolvedPod,
+  path: string,
+  slot: Slot,
+  attributes: readonly AttributeName[],
+  expect: "any" | "directory",
+  recursive: number,
+): Op {
+  return {
+    op: "open_volume",
+    path,
+    sub_path: "",
+    base: noSlot,
+    slot,
+    attributes,
+    user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
+    expect,
+    create_mode: 0,
+    recursive,
+  };
+}
+
+/** /dev/shm and the generated files are one per pod; each container gets clones. */
+function planShared(
+  pod: ResolvedPod,
+  container: ResolvedContainer,
+  facts: HostFacts,
+  slots: PlanSlots,
+): Parts {
+  const taken = new Set<string>(container.mounts.map(({ target }) => target));
+  const wanted = [
+    ...(pod.namespaces.ipc === "POD"
+      ? [{ source: podSlot.shm, name: "", target: "/dev/shm" }]
+      : []),
+    { source: podSlot.files, name: "hosts", target: "/etc/hosts" },
+    { source: podSlot.files, name: "hostname", target: "/etc/hostname" },
+    { source: podSlot.files, name: "resolv.conf", target: "/etc/resolv.conf" },
+  ].filter(({ target }) => !taken.has(target)); // A volume there is what the user wants there.
+  const shared = wanted.map((entry) => ({ ...entry, slot: slots.take() }));
+  const hostShm =
+    pod.namespaces.ipc === "NODE" && !taken.has("/dev/shm") ? slots.take() : undefined;
+  const clones = shared.map(
+    ({ source, name, slot }) =>
+      ({ op: "clone_tree", source, name, slot, attributes: [] }) satisfies Op,
+  );
+  return {
+    prepare: [
+      ...(facts.clonesDetached ? [] : steps("prepare", "", clones)),
+      ...(hostShm === undefined
+        ? []
+        : steps("prepare", "spec.hostIPC", [
+            openHost(pod, "/dev/shm", hostShm, ["nosuid", "nodev", "noexec"], "directory", 0),
+          ])),
+    ],
+    build: steps("build", "", [
+      ...(facts.clonesDetached ? clones : []),
+      ...shared.map(({ slot, target }) => ({ op: "attach", tree: slot, target }) as const),
+      ...(hostShm === undefined
+        ? []
+        : [{ op: "attach", tree: hostShm, target: "/dev/shm" } as const]),
+    ]),
+  };
+}
+
+/** A later mount may sit inside an earlier one, whatever order they were written in (containerd sorts them too). */
+function sortedMounts(container: ResolvedContainer): ResolvedMount[] {
+  const depth = ({ target }: ResolvedMount) => target.split("/").length;
+  return container.mounts.toSorted((a, b) => depth(a) - depth(b));
+}
+
+function planMount(
+  pod: ResolvedPod,
+  mount: ResolvedMount,
+  facts: HostFacts,
+  slots: PlanSlots,
+): Parts {
+  const slot = slots.take();
+  const volume = pod.volumes[mount.volume];
+  if (!volume) throw new Error(`${mount.field} names volume ${mount.volume}, which is not there`);
+  const readOnly: readonly AttributeName[] = mount.readOnly ? ["rdonly"] : [];
+  const attach = steps("build", mount.field, [{ op: "attach", tree: slot, target: mount.target }]);
+  const open = (op: Op): Parts => ({
+    prepare: steps("prepare", mount.field, [op]),
+    build: attach,
+  });
+  const source = {
+    op: "open_volume",
+    sub_path: mount.subPath,
+    base: noSlot,
+    slot,
+    expect: "directory",
+    create_mode: 0,
+    recursive: 0,
+    user_namespace: noSlot,
+  } as const;
+  switch (volume.kind) {
+    case "directory": {
+      // Owned by the pod's root already: no mapping. Devices in it would be somebody's doing.
+      const path = `${pod.places.dataParent}/${pod.places.uid}/${volumeDirectory(volume.name)}`;
+      return open({ ...source, path, attributes: [...readOnly, "nosuid", "nodev"] });
+    }
+    case "memory": {
+      const op: Op = {
+        op: "clone_tree",
+        source: volumeSlot(mount.volume),
+        name: mount.subPath,
+        slot,
+        attributes: [...readOnly, "nosuid", "nodev"],
+      };
+      if (!facts.clonesDetached) return open(op);
+      return { prepare: [], build: [...steps("build", mount.field, [op]), ...attach] };
+    }
+    case "host":
+      return open({
+        ...source,
+        path: volume.path,
+        expect: volume.expect,
+        create_mode: volume.createMode,
+        recursive: 1,
+        attributes: readOnly,
+        user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
+      });
+    default:
+      return volume satisfies never;
+  }
+}
+
+function planLog(
+  container: ResolvedContainer,
+  options: ContainerPlanOptions,
+  slots: PlanSlots,
+): Step[] {
+  const directory = slots.take();
+  return steps("prepare", container.field, [
+    {
+      op: "make_directory",
+      parent: podSlot.logs,
+      name: container.name,
+      slot: directory,
+      mode: 0o750,
+      uid: 0,
+      gid: 0,
+    },
+    {
+      op: "open_log",
+      directory,
+      name: container.logName,
+      bytes_max: BigInt(logBytesMax),
+      files_max: logFilesMax,
+      drop_when_full: Number(options.dropLogWhenFull ?? false),
+    },
+  ]);
+}
+
+function planSpawn(pod: ResolvedPod, container: ResolvedContainer, cgroup: Slot): Step[] {
+  const { pid, user } = pod.namespaces;
+  const namespaces: NamespaceName[] = [
+    "mnt",
+    ...(pid === "CONTAINER" ? (["pid"] as const) : []),
+    "cgroup",
+  ];
+  return steps("prepare", container.field, [
+    {
+      op: "spawn",
+      namespaces,
+      cgroup,
+      pid_namespace: pid === "POD" ? podSlot.pause : noSlot,
+      user_namespace: user === "POD" ? podSlot.userNamespace : noSlot,
+      target: noSlot,
+      join: [],
+      keep_process: noSlot,
+    },
+  ]);
+}
+
+/** In `build`: inside a user namespace the file is no longer ours to write. */
+function planOomScore(pod: ResolvedPod, container: ResolvedContainer, facts: HostFacts): Step[] {
+  const value = oomScoreAdj(qosClass(pod.resources), container.resources, facts.memoryBytes);
+  return steps("build", `${container.field}.resources`, [{ op: "set_oom_score", value }]);
+}
+
+const kernelFiles: readonly AttributeName[] = ["nosuid", "nodev", "noexec"];
+
+/** sysfs shows the network namespace of who mounts it, cgroup2 the cgroup namespace: both are the container's by now. */
+function planKernelFiles(container: ResolvedContainer): Step[] {
+  const readOnly: readonly AttributeName[] = ["rdonly", ...kernelFiles];
+  return steps("build", container.field, [
+    { op: "make_devices", target: "/dev", bytes_max: BigInt(devBytes) },
+    { op: "mount", type: "sysfs", target: "/sys", options: [], attributes: readOnly },
+    { op: "mount", type: "cgroup2", target: "/sys/fs/cgroup", options: [], attributes: readOnly },
+  ]);
+}
+
+/** containerd's list, and what the kubelet adds to it since 1.34: /proc/interrupts and the CPUs' thermal_throttle. */
+const masked = [
+  "/proc/acpi",
+  "/proc/asound",
+  "/proc/interrupts",
+  "/proc/kcore",
+  "/proc/keys",
+  "/proc/latency_stats",
+  "/proc/sched_debug",
+  "/proc/scsi",
+  "/proc/timer_list",
+  "/proc/timer_stats",
+  "/sys/devices/virtual/powercap",
+  "/sys/firmware",
+] as const;
+const readOnlyPaths = [
+  "/proc/bus",
+  "/proc/fs",
+  "/proc/irq",
+  "/proc/sys",
+  "/proc/sysrq-trigger",
+] as const;
+
+function planEnter(container: ResolvedContainer, facts: HostFacts, enter: EnterMethod): Step[] {
+  const terminals = ["ptmxmode=0666", "mode=0620", "gid=5"];
+  return steps("enter", container.field, [
+    { op: "mount", type: "proc", target: "/proc", options: [], attributes: kernelFiles },
+    {
+      op: "mount",
+      type: "devpts",
+      target: "/dev/pts",
+      options: ["newinstance", ...terminals],
+      attributes: ["nosuid", "noexec"],
+    },
+    {
+      op: "mount",
+      type: "mqueue",
+      target: "/dev/mqueue",
+      options: [],
+      attributes: kernelFiles,
+    },
+    // Hidden before anything of the container runs.
+    ...[...masked, ...facts.thermalThrottle].map((target) => ({ op: "mask", target }) as const),
+    ...readOnlyPaths.map((target) => ({ op: "make_read_only", target }) as const),
+    // Last: names resolve inside from here on.
+    { op: enter },
+  ]);
+}
+
+function terminalOf(container: ResolvedContainer) {
+  return container.tty ? { rows: 24, columns: 80 } : undefined;
+}
+
+function planExec(container: ResolvedContainer): Step[] {
+  return steps("exec", `${container.field}.command`, [
+    {
+      op: "exec",
+      candidates: container.candidates,
+      arguments: container.argv,
+      environment: container.env,
+      directory: container.workingDir,
+      create_directory: 1,
+      umask: 0o022,
+    },
+  ]);
+}

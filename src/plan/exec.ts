@@ -1,0 +1,116 @@
+// The plan of a command that joins a running container, and of the pause that a shared PID namespace needs.
+
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedPod } from "../spec/resolved.ts";
+import type { TerminalSize } from "./limits.ts";
+import { planLimits, planPauseLimits } from "./limits.ts";
+import type { Plan } from "./plan.ts";
+import { noSlot } from "./plan.ts";
+import { steps } from "./sandbox.ts";
+import { PlanSlots, podSlot, targetCgroup, targetProcess } from "./slots.ts";
+
+export interface ExecRequest {
+  /** Unique in the pod: names the control group below the container's. */
+  readonly process: number;
+  readonly candidates: readonly string[];
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: string;
+  readonly oomScoreAdj: number;
+  readonly tty: TerminalSize | undefined;
+  readonly deadlineMs: number;
+}
+
+/** Born in a group of its own below the container's, so that ending it ends all that it started. */
+export function planExec(
+  pod: Pick<ResolvedPod, "ids" | "namespaces">,
+  request: ExecRequest,
+  facts: HostFacts,
+): Plan {
+  const group = new PlanSlots().take();
+  const isUser = pod.namespaces.user === "POD";
+  return {
+    kind: "exec",
+    steps: [
+      ...steps("prepare", "", [
+        {
+          op: "make_cgroup",
+          parent: targetCgroup,
+          name: `exec-${request.process}`,
+          slot: group,
+        },
+        {
+          op: "spawn",
+          namespaces: [],
+          cgroup: group,
+          pid_namespace: targetProcess,
+          user_namespace: noSlot,
+          target: targetProcess,
+          join: isUser ? ["mnt", "cgroup", "user"] : ["mnt", "cgroup"],
+          keep_process: noSlot,
+        },
+      ]),
+      ...steps("limit", "", planLimits(facts, request.tty)),
+      ...steps("exec", "", [
+        {
+          op: "exec",
+          candidates: request.candidates,
+          arguments: request.argv,
+          environment: request.env,
+          directory: request.workingDir,
+          create_directory: 0,
+          umask: 0o022,
+        },
+      ]),
+    ],
+    rootUid: pod.ids.firstId,
+    rootGid: pod.ids.firstId,
+    deadlineMs: request.deadlineMs,
+    mayHang: false,
+  };
+}
+
+/** PID 1 of a shared PID namespace: an empty root, no capability, nothing open (docs/decisions/0011). */
+export function planPause(pod: ResolvedPod, facts: HostFacts): Plan {
+  const slots = new PlanSlots();
+  const [group, empty] = [slots.take(), slots.take()];
+  const isUser = pod.namespaces.user === "POD";
+  const origin = "spec.shareProcessNamespace";
+  return {
+    kind: "container",
+    steps: [
+      ...steps("prepare", origin, [
+        { op: "make_cgroup", parent: podSlot.podCgroup, name: ".pause", slot: group },
+        {
+          op: "make_tmpfs",
+          slot: empty,
+          bytes_max: 4096n,
+          inodes_max: 2n,
+          mode: 0o555,
+          uid: 0,
+          gid: 0,
+          attributes: ["rdonly", "nosuid", "nodev", "noexec"],
+          attached: 0,
+        },
+        {
+          op: "spawn",
+          namespaces: ["mnt", "pid"],
+          cgroup: group,
+          pid_namespace: noSlot,
+          user_namespace: isUser ? podSlot.userNamespace : noSlot,
+          target: noSlot,
+          join: [],
+          keep_process: podSlot.pause,
+        },
+      ]),
+      ...steps("build", origin, [{ op: "place_root", tree: empty }]),
+      ...steps("enter", origin, [{ op: "enter_by_move" }]),
+      ...steps("limit", origin, planPauseLimits(facts)),
+      ...steps("exec", origin, [{ op: "exec_pause" }]),
+    ],
+    rootUid: pod.ids.firstId,
+    rootGid: pod.ids.firstId,
+    deadlineMs: pod.deadlineMs,
+    mayHang: false,
+  };
+}

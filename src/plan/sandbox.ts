@@ -1,0 +1,279 @@
+// The plan of what a pod's containers share: groups, directories, namespaces, generated files, volumes. No container here.
+
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedPod, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
+import { freshCgroupValues, podCgroupValues } from "./cgroup-values.ts";
+import type { NamespaceName, Op, Plan, Slot, Step } from "./plan.ts";
+import { noSlot } from "./plan.ts";
+import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
+
+/** containerd's and CRI-O's. */
+const shmBytes = 64 << 20;
+const filesBytes = 1 << 20;
+
+export function planSandbox(pod: ResolvedPod, facts: HostFacts): Plan {
+  const slots = new PlanSlots();
+  const steps: Step[] = [
+    ...planPlaces(pod, slots),
+    ...planGroup(pod, facts, slots),
+    ...planNamespaces(pod),
+    ...planSharedFiles(pod, facts),
+    ...pod.volumes.flatMap((volume, index) => planVolume(pod, facts, volume, index, slots)),
+  ];
+  return {
+    kind: "sandbox",
+    steps,
+    rootUid: pod.ids.firstId,
+    rootGid: pod.ids.firstId,
+    deadlineMs: pod.deadlineMs,
+    mayHang: false,
+  };
+}
+
+/** Steps of one stage and origin. */
+export function steps(stage: Step["stage"], origin: string, ops: readonly Op[]): Step[] {
+  return ops.map((op) => ({ stage, op, origin }));
+}
+
+function planPlaces(pod: ResolvedPod, slots: PlanSlots): Step[] {
+  const { places, ids } = pod;
+  const data = slots.take();
+  const logs = slots.take();
+  const directory = slots.take();
+  const owner = { uid: ids.firstId, gid: ids.firstId };
+  return steps("prepare", "", [
+    {
+      op: "open_directory",
+      path: `${places.stateParent}/${places.uid}`,
+      slot: podSlot.stateDirectory,
+    },
+    { op: "open_directory", path: places.dataParent, slot: data },
+    // Its owner, so that root of a user namespace may enter; nobody else.
+    {
+      op: "make_directory",
+      parent: data,
+      name: places.uid,
+      slot: directory,
+      mode: 0o700,
+      ...owner,
+    },
+    // One detached mount for all: overlayfs wants upper and work in the same.
+    {
+      op: "open_volume",
+      path: `${places.dataParent}/${places.uid}`,
+      sub_path: "",
+      base: noSlot,
+      slot: podSlot.data,
+      attributes: [],
+      user_namespace: noSlot,
+      expect: "directory",
+      create_mode: 0,
+      recursive: 0,
+    },
+    { op: "open_directory", path: places.logsParent, slot: logs },
+    {
+      op: "make_directory",
+      parent: logs,
+      name: places.logsName,
+      slot: podSlot.logs,
+      mode: 0o750,
+      uid: 0,
+      gid: 0,
+    },
+  ]);
+}
+
+function planGroup(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[] {
+  const parent = slots.take();
+  const { cgroupParent, cgroupName } = pod.places;
+  const values = podCgroupValues(pod.resources, pod.podPidsMax);
+  const enabled = [...facts.cgroup.controllers].map((name) => `+${name}`).join(" ");
+  return steps("prepare", "spec", [
+    { op: "open_directory", path: cgroupParent, slot: parent },
+    { op: "make_cgroup", parent, name: cgroupName, slot: podSlot.podCgroup },
+    ...planCgroupValues(values, facts, podSlot.podCgroup),
+    // While the group is empty: enabling controllers later would have to stop every process in it.
+    ...(enabled === ""
+      ? []
+      : [
+          {
+            op: "write_cgroup",
+            cgroup: podSlot.podCgroup,
+            file: "cgroup.subtree_control",
+            value: enabled,
+          } as const,
+        ]),
+  ]);
+}
+
+/** Only what differs from a fresh group, and only what the host's controllers offer. */
+export function planCgroupValues(
+  values: Readonly<Record<keyof typeof freshCgroupValues, string>>,
+  facts: HostFacts,
+  cgroup: Slot,
+): Op[] {
+  return Object.entries<string>(values)
+    .filter(([file]) => facts.cgroup.controllers.has(file.slice(0, file.indexOf("."))))
+    .filter(([file, value]) => freshValue[file] !== value)
+    .map(([file, value]) => ({ op: "write_cgroup", cgroup, file, value }));
+}
+
+const freshValue: Readonly<Record<string, string>> = { ...freshCgroupValues };
+
+function planNamespaces(pod: ResolvedPod): Step[] {
+  const { network, ipc, user } = pod.namespaces;
+  const own: NamespaceName[] = [
+    ...(network === "POD" ? (["net", "uts"] as const) : []),
+    ...(ipc === "POD" ? (["ipc"] as const) : []),
+  ];
+  const make: Op =
+    user === "POD"
+      ? {
+          op: "make_user_namespace",
+          first_id: pod.ids.firstId,
+          count: pod.ids.count,
+          slot: podSlot.userNamespace,
+          namespaces: own,
+        }
+      : { op: "enter_namespaces", namespaces: own };
+  return [
+    ...(own.length > 0 ? steps("prepare", "spec", [make]) : []),
+    // hostNetwork shares the host's name too, as kubelets do.
+    ...(network === "POD"
+      ? [
+          ...steps("prepare", "spec", [{ op: "loopback_up" }]),
+          ...steps("prepare", "spec.hostname", [{ op: "set_hostname", name: pod.hostname }]),
+        ]
+      : []),
+    ...(user === "POD" ? steps("prepare", "spec.hostUsers", [{ op: "show_proc" }]) : []),
+  ];
+}
+
+function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
+  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
+  const attached = Number(!facts.clonesDetached);
+  const file = (name: string, text: string): Op => ({
+    op: "write_file",
+    directory: podSlot.files,
+    name,
+    content: new TextEncoder().encode(text),
+    mode: 0o644,
+    ...owner,
+  });
+  return [
+    // With hostIPC /dev/shm is the host's.
+    ...(pod.namespaces.ipc === "POD"
+      ? steps("prepare", "", [
+          {
+            op: "make_tmpfs",
+            slot: podSlot.shm,
+            bytes_max: BigInt(shmBytes),
+            inodes_max: 0n,
+            mode: 0o1777,
+            ...owner,
+            attributes: ["nosuid", "nodev", "noexec"],
+            attached,
+          },
+        ])
+      : []),
+    ...steps("prepare", "", [
+      {
+        op: "make_tmpfs",
+        slot: podSlot.files,
+        bytes_max: BigInt(filesBytes),
+        inodes_max: 0n,
+        mode: 0o755,
+        ...owner,
+        attributes: ["nosuid", "nodev", "noexec"],
+        attached,
+      },
+      file("hosts", pod.files.hosts),
+      file("hostname", pod.files.hostname),
+      file("resolv.conf", pod.files.resolvConf),
+    ]),
+  ];
+}
+
+/** Volumes that live with the pod; a hostPath is opened by each container that mounts it. */
+function planVolume(
+  pod: ResolvedPod,
+  facts: HostFacts,
+  volume: ResolvedVolume,
+  index: number,
+  slots: PlanSlots,
+): Step[] {
+  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
+  switch (volume.kind) {
+    case "host":
+      return [];
+    case "memory": {
+      const slot = volumeSlot(index);
+      const make: Op = {
+        op: "make_tmpfs",
+        slot,
+        bytes_max: BigInt(volume.bytesMax),
+        inodes_max: 0n,
+        mode: 0o1777,
+        ...owner,
+        attributes: ["nosuid", "nodev"],
+        attached: Number(!facts.clonesDetached),
+      };
+      return steps("prepare", volume.field, [make, ...planFiles(volume.files, slot, owner, slots)]);
+    }
+    case "directory": {
+      const slot = slots.take();
+      const make: Op = {
+        op: "make_directory",
+        parent: podSlot.data,
+        name: volumeDirectory(volume.name),
+        slot,
+        mode: 0o777,
+        ...owner,
+      };
+      return steps("prepare", volume.field, [make, ...planFiles(volume.files, slot, owner, slots)]);
+    }
+    default:
+      return volume satisfies never;
+  }
+}
+
+export function volumeDirectory(name: string): string {
+  return `${name}.volume`;
+}
+
+function planFiles(
+  files: readonly VolumeFile[],
+  root: Slot,
+  owner: { readonly uid: number; readonly gid: number },
+  slots: PlanSlots,
+): Op[] {
+  const directories = new Map<string, Slot>([["", root]]);
+  const ops: Op[] = [];
+  const directoryOf = (path: string): Slot => {
+    const known = directories.get(path);
+    if (known !== undefined) return known;
+    const [parent, name] = split(path);
+    const slot = slots.take();
+    ops.push({
+      op: "make_directory",
+      parent: directoryOf(parent),
+      name,
+      slot,
+      mode: 0o755,
+      ...owner,
+    });
+    directories.set(path, slot);
+    return slot;
+  };
+  for (const { path, bytes } of files) {
+    const [parent, name] = split(path);
+    const directory = directoryOf(parent);
+    ops.push({ op: "write_file", directory, name, content: bytes, mode: 0o644, ...owner });
+  }
+  return ops;
+}
+
+function split(path: string): readonly [parent: string, name: string] {
+  const cut = path.lastIndexOf("/");
+  return cut < 0 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
+}

@@ -1,0 +1,41 @@
+// The plan that removes whatever a pod left on the host, from its places alone: it may be run by a process that was not
+// there, and run again.
+
+import type { PodPlaces } from "../spec/resolved.ts";
+import type { Op, Plan } from "./plan.ts";
+import { steps } from "./sandbox.ts";
+import { PlanSlots } from "./slots.ts";
+
+const deadlineMs = 60_000;
+
+export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
+  const slots = new PlanSlots();
+  const removal = (parent: string, name: string, kind: "remove_tree" | "remove_cgroup"): Op[] => {
+    const slot = slots.take();
+    return [
+      { op: "open_directory", path: parent, slot },
+      { op: kind, parent: slot, name },
+    ];
+  };
+  const keepers = slots.take();
+  return {
+    kind: "teardown",
+    steps: steps("prepare", "", [
+      ...removal(places.cgroupParent, places.cgroupName, "remove_cgroup"),
+      ...removal(places.dataParent, places.uid, "remove_tree"),
+      ...removal(places.logsParent, places.logsName, "remove_tree"),
+      ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim, "remove_tree")),
+      // The keeper leaves its own group, off the path, or it could not be removed.
+      { op: "open_directory", path: places.keepersParent, slot: keepers },
+      { op: "write_cgroup", cgroup: keepers, file: "cgroup.procs", value: "0" },
+      { op: "remove_cgroup", parent: keepers, name: places.uid },
+      // The state last but for the name: while it is there the pod can be found, and its teardown run again.
+      ...removal(places.stateParent, places.uid, "remove_tree"),
+      ...removal(places.namesParent, places.nameLink, "remove_tree"),
+    ]),
+    rootUid: 0,
+    rootGid: 0,
+    deadlineMs,
+    mayHang: false,
+  };
+}

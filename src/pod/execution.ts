@@ -1,0 +1,205 @@
+// A command in a running container: its streams, its limits, its end.
+
+import { PodError } from "../errors/pod-error.ts";
+import { explainReply } from "../launch/explain.ts";
+import type { ExitedEvent, KeeperClient } from "../launch/keeper-client.ts";
+import { launchProcess } from "../launch/launch.ts";
+import { AT_FDCWD, closeFd, O_CLOEXEC, O_RDONLY, syscall } from "../native/syscalls.ts";
+import { cString } from "../native/memory.ts";
+import type { Plan } from "../plan/plan.ts";
+import { collect, openReadPipe, openWritePipe } from "./pipes.ts";
+import type { ReadPipe, WritePipe } from "./pipes.ts";
+import { makeExitStatus, signalNumber } from "./record.ts";
+import type { ExecOptions, ExecResult, Execution } from "./types.ts";
+
+export interface ExecTarget {
+  readonly client: KeeperClient;
+  readonly process: number;
+  readonly target: number;
+  readonly plan: Plan;
+  readonly subject: string;
+}
+
+const outputBytesDefault = 1 << 20;
+const sigterm = 15;
+const sigkill = 9;
+
+type Collected = { readonly bytes: Uint8Array; readonly isTruncated: boolean };
+const nothing: Collected = { bytes: new Uint8Array(0), isTruncated: false };
+
+/** `connect` finds the keeper and makes the plan; the streams are there at once. */
+export function startExecution(
+  connect: (isTerminal: boolean) => Promise<ExecTarget>,
+  options: ExecOptions,
+): Execution {
+  return new RunningExecution(connect, options);
+}
+
+class RunningExecution implements Execution {
+  readonly stdin: WritableStream<Uint8Array> | undefined;
+  readonly stdout: ReadableStream<Uint8Array> | undefined;
+  readonly stderr: ReadableStream<Uint8Array> | undefined;
+  readonly started: Promise<void>;
+  readonly result: Promise<ExecResult>;
+  readonly #options: ExecOptions;
+  readonly #input: WritePipe | undefined;
+  readonly #output: ReadPipe;
+  readonly #errors: ReadPipe | undefined;
+  readonly #exit = Promise.withResolvers<ExitedEvent>();
+  readonly #target: Promise<ExecTarget>;
+  readonly #startedMs = performance.now();
+  #timedOut = false;
+  #isOver = false;
+
+  constructor(connect: (isTerminal: boolean) => Promise<ExecTarget>, options: ExecOptions) {
+    this.#options = options;
+    const hasInput = options.stdin !== undefined && options.stdin !== "none";
+    this.#input = hasInput ? openWritePipe() : undefined;
+    this.#output = openReadPipe();
+    this.#errors = options.tty ? undefined : openReadPipe();
+    this.stdin = options.stdin === "pipe" ? this.#input?.stream : undefined;
+    this.stdout = options.stdout === "pipe" ? this.#output.stream : undefined;
+    this.stderr = options.stderr === "pipe" ? this.#errors?.stream : undefined;
+    this.#target = connect(Boolean(options.tty));
+    this.started = this.#start();
+    this.result = this.#finish();
+    // Either may be ignored by a caller that awaits the other.
+    this.started.catch(() => {});
+    this.result.catch(() => {});
+    this.#exit.promise.catch(() => {});
+  }
+
+  async kill(signal: NodeJS.Signals | number = sigterm): Promise<void> {
+    const { client, process } = await this.#target;
+    const number = signalNumber(signal);
+    if (number === sigkill) await client.killTree(process);
+    else await client.signal(process, number);
+  }
+
+  async resize({ rows, columns }: { rows: number; columns: number }): Promise<void> {
+    const { client, process } = await this.#target;
+    await client.resize(process, rows, columns);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#isOver) await this.kill("SIGKILL").catch(() => {});
+    await this.result.catch(() => {});
+  }
+
+  async #start(): Promise<void> {
+    const nullInput = this.#input
+      ? -1
+      : syscall("openat", AT_FDCWD, cString("/dev/null"), O_RDONLY | O_CLOEXEC, 0);
+    const fds = [this.#input?.theirs ?? nullInput, this.#output.theirs];
+    if (this.#errors) fds.push(this.#errors.theirs);
+    try {
+      const { client, process, target, plan, subject } = await this.#target;
+      const reply = await launchProcess(
+        client,
+        {
+          process,
+          target,
+          flags: [
+            "streams_passed",
+            "unrecorded",
+            ...(this.#options.tty ? ["terminal" as const] : []),
+          ],
+          stopSignal: sigterm,
+          graceMs: 0,
+          plan,
+          fds,
+        },
+        (event) => this.#exit.resolve(event),
+      );
+      if (reply.status !== "ok") {
+        const originOf = (field: string) => ({ field, file: "", line: 0, column: 0 });
+        throw explainReply({ reply, plan, subject, originOf });
+      }
+      client.onClosed(() => this.#exit.reject(lost(subject)));
+    } finally {
+      for (const fd of fds) closeFd(fd);
+    }
+  }
+
+  async #finish(): Promise<ExecResult> {
+    const outputs = this.#drain();
+    const limits = this.#watchLimits();
+    try {
+      await this.started;
+      const [exit, [out, err]] = await Promise.all([this.#exit.promise, outputs]);
+      const status = makeExitStatus(exit);
+      return {
+        exitCode: status.exitCode,
+        signal: status.signal,
+        oomKilled: status.oomKilled,
+        timedOut: this.#timedOut,
+        truncated: out.isTruncated || err.isTruncated,
+        wallMs: performance.now() - this.#startedMs,
+        cpuMs: status.cpuMs,
+        memoryPeakBytes: status.memoryPeakBytes,
+        stdout: out.bytes,
+        stderr: err.bytes,
+      };
+    } catch (error) {
+      throw this.#options.signal?.aborted ? this.#options.signal.reason : error;
+    } finally {
+      this.#isOver = true;
+      limits[Symbol.dispose]();
+    }
+  }
+
+  /** Input goes in beside it: a command may answer before it has read everything. */
+  #drain(): Promise<[Collected, Collected]> {
+    this.#feed().catch(() => {}); // A command that exits without reading is no failure.
+    const max = this.#options.outputBytesMax ?? outputBytesDefault;
+    const drainOne = (
+      pipe: ReadPipe | undefined,
+      where: ExecOptions["stdout"],
+    ): Promise<Collected> | Collected => {
+      if (!pipe || where === "pipe") return nothing;
+      if (where === undefined || where === "collect") return collect(pipe.stream, max);
+      return pipe.stream.pipeTo(where, { preventClose: true }).then(() => nothing);
+    };
+    return Promise.all([
+      drainOne(this.#output, this.#options.stdout),
+      drainOne(this.#errors, this.#options.stderr),
+    ]);
+  }
+
+  async #feed(): Promise<void> {
+    const { stdin } = this.#options;
+    if (!this.#input || stdin === undefined || stdin === "pipe") return;
+    if (stdin instanceof ReadableStream) return stdin.pipeTo(this.#input.stream);
+    const writer = this.#input.stream.getWriter();
+    const bytes = typeof stdin === "string" ? new TextEncoder().encode(stdin) : stdin;
+    await writer.write(bytes);
+    await writer.close();
+  }
+
+  #watchLimits(): Disposable {
+    const { timeoutMs, signal } = this.#options;
+    const kill = () => void this.kill("SIGKILL").catch(() => {});
+    const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout.bind(this), timeoutMs);
+    signal?.addEventListener("abort", kill, { once: true });
+    if (signal?.aborted) kill();
+    return {
+      [Symbol.dispose]() {
+        clearTimeout(timer);
+        signal?.removeEventListener("abort", kill);
+      },
+    };
+
+    function onTimeout(this: RunningExecution): void {
+      this.#timedOut = true;
+      kill();
+    }
+  }
+}
+
+function lost(subject: string): PodError {
+  return new PodError({
+    code: "pod.keeper-lost",
+    message: `the pod ended while ${subject} ran`,
+    hint: "peapod ps -a shows what became of it",
+  });
+}

@@ -1,0 +1,122 @@
+// Keepers as processes: their control groups, the lean namespace they hand on, and their reaping.
+
+import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from "node:fs";
+import { PodError } from "../errors/pod-error.ts";
+import type { KeeperEvents } from "../launch/keeper-client.ts";
+import { KeeperClient } from "../launch/keeper-client.ts";
+import { launchProcess, startKeeper } from "../launch/launch.ts";
+import { DescriptorSocket } from "../native/socket.ts";
+import { closeFd, openDirectoryFd, tryReap } from "../native/syscalls.ts";
+import { noProcess } from "../plan/abi.gen.ts";
+import { planTeardown } from "../plan/teardown.ts";
+import type { PodPlaces } from "../spec/resolved.ts";
+import { isKeeperAlive, namespaceInode, readRecord } from "./record.ts";
+import { names } from "./state.ts";
+
+/** The keeper's own group, outside the pod's limits. */
+export function makeKeeperGroup(places: PodPlaces): number {
+  const path = `${places.keepersParent}/${places.uid}`;
+  mkdirSync(path);
+  return openDirectoryFd(path);
+}
+
+export function removeKeeperGroup(places: PodPlaces): void {
+  try {
+    rmdirSync(`${places.keepersParent}/${places.uid}`);
+  } catch {
+    // The keeper removes it itself when it ends in peace.
+  }
+}
+
+/** A descriptor of a lean mount namespace: while it is held, no pod pays for a copy of the host's mounts. */
+export class Seed implements Disposable {
+  #fd = -1;
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** From a keeper known to live. */
+  take(keeperPid: number, inode: number): void {
+    if (this.#fd >= 0) return;
+    try {
+      const fd = openSync(`/proc/${keeperPid}/ns/mnt`, "r");
+      if (namespaceInode(keeperPid, "mnt") === inode) this.#fd = fd;
+      else closeSync(fd);
+    } catch {
+      // The keeper has just ended; the next pod makes a seed of its own.
+    }
+  }
+
+  /** From any pod of the state directory. */
+  find(podsDirectory: string): void {
+    if (this.#fd >= 0) return;
+    for (const uid of names(podsDirectory)) {
+      const record = readRecord(`${podsDirectory}/${uid}`);
+      if (!isKeeperAlive(record)) continue;
+      this.take(record.keeperPid, record.mountNamespace);
+      if (this.#fd >= 0) return;
+    }
+  }
+
+  [Symbol.dispose](): void {
+    closeFd(this.#fd);
+    this.#fd = -1;
+  }
+}
+
+export function connectKeeper(places: PodPlaces, events: KeeperEvents): KeeperClient {
+  const directory = openDirectoryFd(`${places.stateParent}/${places.uid}`);
+  try {
+    return new KeeperClient(DescriptorSocket.connect(directory, "socket"), events);
+  } finally {
+    closeFd(directory);
+  }
+}
+
+/** Off every path that somebody waits on: a keeper exits within milliseconds of its last message. */
+export async function reapKeeper(pidfd: number): Promise<void> {
+  const attemptsMax = 2000;
+  for (let attempt = 0; attempt < attemptsMax && !tryReap(pidfd); attempt++) {
+    await Bun.sleep(Math.min(1 + attempt, 10));
+  }
+  closeFd(pidfd);
+}
+
+/** Cleaning up after a keeper that died: a fresh one carries out the teardown that the dead one would have. */
+export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: string): Promise<void> {
+  const group = `${places.cgroupParent}/${places.cgroupName}`;
+  try {
+    writeFileSync(`${group}/cgroup.kill`, "1");
+  } catch {
+    // No such group: nothing of the pod runs.
+  }
+  const plan = planTeardown(places, rangeClaim);
+  let answer: ReturnType<typeof launchProcess> | undefined;
+  const { client, pidfd } = startKeeper({
+    cgroup: -1,
+    seed: -1,
+    events: { exited() {}, ended() {}, closed() {} },
+    send: (keeper) => {
+      answer = launchProcess(keeper, {
+        process: noProcess,
+        flags: [],
+        stopSignal: 0,
+        graceMs: 0,
+        plan,
+      });
+    },
+  });
+  await client.listen();
+  const reply = await answer;
+  client[Symbol.dispose]();
+  await reapKeeper(pidfd);
+  // Parents that were never made are no failure: there is nothing in them either.
+  if (names(places.stateParent).includes(places.uid)) {
+    throw new PodError({
+      code: "pod.not-down",
+      message: `something of pod ${places.uid} could not be removed`,
+      ...(reply && { step: `operation ${reply.operation + 1} of its teardown` }),
+    });
+  }
+}

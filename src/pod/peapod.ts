@@ -1,0 +1,239 @@
+// All pods of one state directory: starting, finding, ending them. The front ends hand in specs; reading is theirs.
+
+import { PodError } from "../errors/pod-error.ts";
+import { resolveHostFacts } from "../resolve/host-facts.ts";
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { HostPath } from "../spec/paths.ts";
+import type { Places } from "../spec/places.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
+import { hostIds, makeDirectories } from "./claims.ts";
+import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
+import { PodQueue } from "./pod-queue.ts";
+import { isKeeperAlive, readRecord } from "./record.ts";
+import { RunningPod } from "./running-pod.ts";
+import { printPodPlan, startPod } from "./start.ts";
+import { findPlaces, findRangeClaim, linkTarget, names, readPodState } from "./state.ts";
+import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.ts";
+
+const podPidsDefault = 4096;
+const queueDefault = 1000;
+
+export class PodHost implements AsyncDisposable {
+  readonly places: Places;
+  readonly #options: OpenOptions;
+  readonly #seed = new Seed();
+  readonly #queue: PodQueue;
+  readonly #own = new Set<RunningPod>();
+  readonly #listeners = new Set<(event: PodEvent) => void>();
+  readonly #warned = new Set<string>();
+  #facts: HostFacts | undefined;
+  #isClosed = false;
+
+  constructor(options: OpenOptions) {
+    this.#options = options;
+    this.#queue = new PodQueue(options.podsMax ?? Infinity, options.queueMax ?? queueDefault);
+    const env = process.env;
+    const isRoot = process.getuid?.() === 0;
+    const runtime = env["XDG_RUNTIME_DIR"];
+    const data = env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? ""}/.local/share`;
+    const stateDefault = isRoot || !runtime ? "/run/peapod" : `${runtime}/peapod`;
+    const rootDefault = isRoot ? "/var/lib/peapod" : `${data}/peapod`;
+    this.places = {
+      root: absolute(options.root ?? env["PEAPOD_ROOT"] ?? rootDefault),
+      state: absolute(options.state ?? env["PEAPOD_STATE"] ?? stateDefault),
+      logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
+    };
+  }
+
+  /** Probed on first need: `ps` and `logs` do without. */
+  facts(): HostFacts {
+    const { cgroupRoot } = this.#options;
+    this.#facts ??= resolveHostFacts(cgroupRoot === undefined ? {} : { cgroupRoot });
+    return this.#facts;
+  }
+
+  async up(spec: PodSpec, options: UpOptions): Promise<Pod> {
+    this.#refuseWhenClosed();
+    options.signal?.throwIfAborted();
+    const facts = this.facts();
+    makeDirectories(this.places);
+    this.#seed.find(`${this.places.state}/pods`);
+    const release = await this.#queue.take(options.signal);
+    try {
+      const pod = await startPod(spec, facts, {
+        ...options,
+        places: this.places,
+        seed: this.#seed,
+        podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
+        missingControllers: this.#options.missingControllers ?? "refuse",
+        warn: (message) => this.#warn(message),
+        onEvent: (event) => this.#tell(event),
+      });
+      this.#own.add(pod);
+      void pod.ended
+        .catch(() => {})
+        .then(() => {
+          this.#own.delete(pod);
+          release();
+        });
+      return pod;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  plan(spec: PodSpec): string {
+    return printPodPlan(spec, this.facts(), {
+      places: this.places,
+      podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
+      missingControllers: "warn",
+      warn: () => {},
+      ids: hostIds,
+    });
+  }
+
+  list(): readonly (Pod | BrokenPod)[] {
+    return names(`${this.places.state}/pods`).map((uid) => this.#open(uid));
+  }
+
+  #open(uid: string): Pod | BrokenPod {
+    const own = [...this.#own].find((pod) => pod.uid === uid);
+    if (own) return own;
+    const directory = `${this.places.state}/pods/${uid}`;
+    try {
+      const state = readPodState(directory);
+      const record = readRecord(directory);
+      return new RunningPod({
+        state,
+        facts: this.facts(),
+        lifetime: record?.isDetached ? "detached" : "owner",
+        onEvent: (event) => this.#tell(event),
+      });
+    } catch (error) {
+      if (!(error instanceof PodError)) throw error;
+      const link = names(`${this.places.state}/names`).find(
+        (name) => linkTarget(`${this.places.state}/names/${name}`) === uid,
+      );
+      const [namespace = "", name = uid] = (link ?? "").split("_");
+      return { uid, namespace, name, error };
+    }
+  }
+
+  get(name: string): Pod {
+    const found = this.#find(name);
+    if ("error" in found) throw found.error;
+    return found;
+  }
+
+  /** By `namespace/name`, by name in `default`, then by a unique prefix of a name or a uid. */
+  #find(name: string): Pod | BrokenPod {
+    const pods = this.list();
+    const exact = pods.find(
+      (pod) => qualified(pod) === (name.includes("/") ? name : `default/${name}`),
+    );
+    if (exact) return exact;
+    const matches = pods.filter(
+      (pod) =>
+        pod.uid.startsWith(name) || pod.name.startsWith(name) || qualified(pod).startsWith(name),
+    );
+    const [only, ...others] = matches;
+    if (only && others.length === 0 && name !== "") return only;
+    if (only && name !== "") {
+      throw new PodError({
+        code: "pod.ambiguous",
+        message: `${JSON.stringify(name)} fits ${matches.length} pods`,
+        hint: `it could be ${matches.map(qualified).join(", ")}`,
+      });
+    }
+    throw new PodError({
+      code: "pod.not-found",
+      message: `there is no pod ${JSON.stringify(name)}`,
+    });
+  }
+
+  /** False when there was nothing to end. */
+  async down(name: string, options: { readonly graceMs?: number }): Promise<boolean> {
+    let found: Pod | BrokenPod;
+    try {
+      found = this.#find(name);
+    } catch (error) {
+      if (error instanceof PodError && error.code === "pod.not-found") return false;
+      throw error;
+    }
+    const directory = `${this.places.state}/pods/${found.uid}`;
+    if (!("error" in found) && isKeeperAlive(readRecord(directory))) {
+      await found.down(options);
+    } else {
+      const places = findPlaces(found.uid, this.places, this.facts());
+      await tearDownWithoutKeeper(places, findRangeClaim(found.uid, places.rangesParent));
+    }
+    return true;
+  }
+
+  /** Of the pods that this object started or opened. */
+  async *events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
+    const queue: PodEvent[] = [];
+    let wake = Promise.withResolvers<void>();
+    const listener = (event: PodEvent) => {
+      queue.push(event);
+      wake.resolve();
+    };
+    const onAbort = () => wake.resolve();
+    this.#listeners.add(listener);
+    signal?.addEventListener("abort", onAbort);
+    try {
+      while (!signal?.aborted && !this.#isClosed) {
+        const event = queue.shift();
+        if (event) yield event;
+        else {
+          await wake.promise;
+          wake = Promise.withResolvers<void>();
+        }
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal?.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Ends the pods that live with this process, and leaves the detached ones. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#isClosed = true;
+    this.#queue.close();
+    const results = await Promise.allSettled(
+      [...this.#own].map((pod) => pod[Symbol.asyncDispose]()),
+    );
+    this.#seed[Symbol.dispose]();
+    for (const result of results) if (result.status === "rejected") throw result.reason;
+  }
+
+  #refuseWhenClosed(): void {
+    if (!this.#isClosed) return;
+    throw new PodError({ code: "pod.closed", message: "this Peapod was closed" });
+  }
+
+  #tell(event: PodEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
+
+  #warn(message: string): void {
+    if (this.#warned.has(message)) return;
+    this.#warned.add(message);
+    this.#options.onWarning?.(message);
+  }
+}
+
+function qualified(pod: { readonly namespace: string; readonly name: string }): string {
+  return `${pod.namespace}/${pod.name}`;
+}
+
+function absolute(path: string): HostPath {
+  if (path.startsWith("/") && !path.includes("\0")) {
+    return (path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1") || "/") as HostPath;
+  }
+  throw new PodError({
+    code: "host.directory-unusable",
+    message: `the directory ${JSON.stringify(path)} is not an absolute path`,
+  });
+}

@@ -1,0 +1,93 @@
+// Logs of several containers as one stream: in order of time when they are read back, as they come when followed.
+
+import { basename, dirname } from "node:path";
+import type { LogEntry } from "./logs/line-joiner.ts";
+import { readLogs } from "./logs/read-logs.ts";
+import type { LogOptions, LogRecord } from "./types.ts";
+
+export interface LogSource {
+  readonly name: string;
+  readonly logPath: string;
+  /** Settles when the container writes no more. */
+  readonly ended: Promise<unknown>;
+}
+
+export function followLogs(
+  sources: readonly LogSource[],
+  options: LogOptions,
+): AsyncIterable<LogRecord> {
+  const readers = sources.map((source) => readOne(source, options));
+  return options.follow ? asTheyCome(readers) : byTime(readers);
+}
+
+async function* readOne(source: LogSource, options: LogOptions): AsyncGenerator<LogRecord> {
+  const entries = readLogs({
+    directory: dirname(source.logPath),
+    base: basename(source.logPath),
+    follow: options.follow ?? false,
+    ended: source.ended.catch(() => {}),
+    ...(options.tailLines !== undefined && { tailLines: options.tailLines }),
+    ...(options.sinceMs !== undefined && { sinceMs: options.sinceMs }),
+    ...(options.signal && { signal: options.signal }),
+  });
+  let timeNs = 0n;
+  for await (const entry of entries) {
+    if (entry.kind === "line") timeNs = entry.timeNs;
+    yield { container: source.name, timeNs, ...describe(entry) };
+  }
+}
+
+/** What could not be read as a line is shown, not swallowed. */
+function describe(entry: LogEntry): Pick<LogRecord, "stream" | "line" | "isPartial"> {
+  switch (entry.kind) {
+    case "line":
+      return { stream: entry.stream, line: entry.bytes, isPartial: entry.partial };
+    case "garbage":
+      return { stream: "stderr", line: entry.bytes, isPartial: false };
+    case "gap": {
+      const text = "[peapod: older lines were rotated away before they could be read]";
+      return { stream: "stderr", line: new TextEncoder().encode(text), isPartial: false };
+    }
+    default:
+      return entry satisfies never;
+  }
+}
+
+async function* byTime(readers: readonly AsyncGenerator<LogRecord>[]): AsyncGenerator<LogRecord> {
+  const heads = await Promise.all(readers.map((reader) => reader.next()));
+  for (;;) {
+    let first = -1;
+    for (const [index, head] of heads.entries()) {
+      if (head.done) continue;
+      const best = heads[first];
+      if (!best || best.done || head.value.timeNs < best.value.timeNs) first = index;
+    }
+    const head = heads[first];
+    const reader = readers[first];
+    if (!head || head.done || !reader) return;
+    yield head.value;
+    heads[first] = await reader.next();
+  }
+}
+
+async function* asTheyCome(
+  readers: readonly AsyncGenerator<LogRecord>[],
+): AsyncGenerator<LogRecord> {
+  const next = (index: number) =>
+    readers[index]?.next().then((result) => ({ index, result })) ?? Promise.reject();
+  const waiting = new Map(readers.map((_, index) => [index, next(index)]));
+  try {
+    while (waiting.size > 0) {
+      const { index, result } = await Promise.race(waiting.values());
+      if (result.done) {
+        waiting.delete(index);
+        continue;
+      }
+      waiting.set(index, next(index));
+      yield result.value;
+    }
+  } finally {
+    for (const promise of waiting.values()) promise.catch(() => {});
+    for (const reader of readers) void reader.return(undefined).catch(() => {});
+  }
+}

@@ -1,0 +1,18 @@
+// Finding a command the way execvp does, as a list of places to try: only inside the container is it known which exists.
+
+const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/** A command with a slash is one place; another is looked for along the container's own PATH. */
+export function resolveCandidates(command: string, env: readonly string[]): string[] {
+  if (command.includes("/")) return [command];
+  const path = env.find((entry) => entry.startsWith("PATH="))?.slice("PATH=".length) ?? defaultPath;
+  // An empty entry means the working directory (man 3 exec).
+  return path.split(":").map((directory) => `${directory === "" ? "." : directory}/${command}`);
+}
+
+/** Container runtimes give a PATH where the image has none. */
+export function withPath(env: readonly string[]): string[] {
+  return env.some((entry) => entry.startsWith("PATH="))
+    ? [...env]
+    : [`PATH=${defaultPath}`, ...env];
+}

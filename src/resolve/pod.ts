@@ -1,0 +1,283 @@
+// Spec → ResolvedPod: all I/O of a launch but the launch itself. After it no field is optional.
+
+import { statSync } from "node:fs";
+import { hostname as hostHostname } from "node:os";
+import type { PodErrorParts } from "../errors/pod-error.ts";
+import { PodError } from "../errors/pod-error.ts";
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { GuestPath, HostPath } from "../spec/paths.ts";
+import type { Places } from "../spec/places.ts";
+import type { QosClass } from "../spec/qos.ts";
+import { qosClass } from "../spec/qos.ts";
+import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
+import { originOf } from "../spec/pod-spec.ts";
+import type {
+  IdRange,
+  PodPlaces,
+  ResolvedContainer,
+  ResolvedPod,
+  ResolvedRoot,
+  ResolvedVolume,
+  VolumeFile,
+} from "../spec/resolved.ts";
+import { resolveCandidates, withPath } from "./command.ts";
+import { hostImageEnv, resolveHostImage } from "./host-image.ts";
+import { printHostsFor, printResolvConfFor } from "./names.ts";
+
+export interface ResolveOptions {
+  readonly uid: string;
+  readonly places: Places;
+  readonly ids: IdRange;
+  readonly podPidsMax: number;
+  readonly deadlineMs: number;
+  readonly missingControllers: "refuse" | "warn";
+  readonly warn: (message: string) => void;
+  readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
+}
+
+/** Process numbers below this belong to containers, in manifest order; pauses and execs come after. */
+export const firstOtherProcess = 10_000;
+
+export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOptions): ResolvedPod {
+  refuseUnknownVolumes(spec, options);
+  checkControllers(spec, facts, options);
+  const hostname =
+    spec.namespaces.network === "NODE" ? hostHostname() : (spec.hostname ?? hostnameOf(spec.name));
+  return {
+    name: spec.name,
+    namespace: spec.namespace,
+    uid: options.uid,
+    hostname,
+    namespaces: spec.namespaces,
+    terminationGraceMs: spec.terminationGraceMs,
+    places: resolvePlaces(spec, facts, {
+      ...options,
+      qos: qosClass(spec.containers.map(({ resources }) => resources)),
+    }),
+    ids: options.ids,
+    resources: spec.containers.map(({ resources }) => resources),
+    podPidsMax: options.podPidsMax,
+    files: {
+      hosts: printHostsFor(spec.namespaces.network, hostname),
+      hostname: `${hostname}\n`,
+      resolvConf: printResolvConfFor(),
+    },
+    volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),
+    containers: spec.containers.map((container, index) =>
+      resolveContainer(spec, container, index, hostname, options),
+    ),
+    deadlineMs: options.deadlineMs,
+  };
+}
+
+/** The pod's name cut to a host name's length (kubelet, `GeneratePodHostNameAndDomain`). */
+function hostnameOf(name: string): string {
+  return name.slice(0, 63).replace(/[-.]+$/, "");
+}
+
+export function resolvePlaces(
+  pod: Pick<PodSpec, "name" | "namespace">,
+  facts: HostFacts,
+  options: Pick<ResolveOptions, "uid" | "places"> & { readonly qos: QosClass },
+): PodPlaces {
+  const { places, uid } = options;
+  const groups = facts.cgroup.root;
+  // Guaranteed pods sit directly under the root, as with the kubelet.
+  const parent = options.qos === "Guaranteed" ? groups : `${groups}/${options.qos.toLowerCase()}`;
+  return {
+    uid,
+    stateParent: `${places.state}/pods` as HostPath,
+    namesParent: `${places.state}/names` as HostPath,
+    nameLink: `${pod.namespace}_${pod.name}`,
+    rangesParent: `${places.state}/id-ranges` as HostPath,
+    dataParent: `${places.root}/pods` as HostPath,
+    logsParent: places.logs,
+    logsName: `${pod.namespace}_${pod.name}_${uid}`,
+    cgroupParent: parent as HostPath,
+    cgroupName: `pod${uid}`,
+    keepersParent: `${groups}/keepers` as HostPath,
+  };
+}
+
+/** A limit needs its controller; requests and peapod's own defaults can do without. */
+function checkControllers(spec: PodSpec, facts: HostFacts, options: ResolveOptions): void {
+  const has = (name: string) => facts.cgroup.controllers.has(name);
+  const problems: PodError[] = [];
+  for (const container of spec.containers) {
+    const { limits } = container.resources;
+    const wanted = [
+      ["cpu", limits.cpuMilli],
+      ["memory", limits.memoryBytes],
+    ] as const;
+    for (const [name, limit] of wanted) {
+      if (!limit || has(name)) continue;
+      const field = `${container.field}.resources.limits.${name}`;
+      const message = `this host has no ${name} controller for the limit of container ${container.name}`;
+      if (options.missingControllers === "warn") options.warn(`${message}; it is not applied`);
+      else problems.push(fault(spec, field, { code: "cgroup.controller-missing", message }));
+    }
+  }
+  throwAll(problems);
+  const without = ["cpu", "memory", "pids"].filter((name) => !has(name));
+  if (without.length > 0) {
+    const list = without.join(", ");
+    options.warn(
+      `no cgroup controller ${list} on this host: requests and the default pids limit are not applied`,
+    );
+  }
+}
+
+function fault(spec: PodSpec, field: string, parts: Omit<PodErrorParts, "origin">): PodError {
+  return new PodError({ ...parts, origin: originOf(spec, field) });
+}
+
+function throwAll(problems: readonly PodError[]): void {
+  const [first, ...others] = problems;
+  if (!first) return;
+  throw new PodError({
+    code: first.code,
+    message: first.message,
+    ...(first.origin && { origin: first.origin }),
+    others,
+  });
+}
+
+function refuseUnknownVolumes(spec: PodSpec, options: ResolveOptions): void {
+  for (const name of Object.keys(options.files)) {
+    const volume = spec.volumes.find((candidate) => candidate.name === name);
+    if (volume?.kind === "emptyDir") continue;
+    throw new PodError({
+      code: "manifest.invalid",
+      message: `files are given for volume ${JSON.stringify(name)}, which is not an emptyDir of this pod`,
+      hint: "files are put into emptyDir volumes before anything starts",
+    });
+  }
+}
+
+const fileTypes = {
+  "": { expect: "any", createMode: 0 },
+  Directory: { expect: "directory", createMode: 0 },
+  DirectoryOrCreate: { expect: "directory", createMode: 0o755 },
+  File: { expect: "file", createMode: 0 },
+  FileOrCreate: { expect: "file", createMode: 0o644 },
+  Socket: { expect: "socket", createMode: 0 },
+  CharDevice: { expect: "character_device", createMode: 0 },
+  BlockDevice: { expect: "block_device", createMode: 0 },
+} as const;
+
+function resolveVolume(
+  spec: PodSpec,
+  volume: VolumeSpec,
+  facts: HostFacts,
+  options: ResolveOptions,
+): ResolvedVolume {
+  const { name, field } = volume;
+  if (volume.kind === "hostPath") {
+    return { kind: "host", name, field, path: volume.path, ...fileTypes[volume.type] };
+  }
+  const files = resolveFiles(name, options.files[name] ?? {});
+  if (volume.medium === "") return { kind: "directory", name, field, files };
+  // As the kubelet sizes it: the least of its own limit, the pod's memory and the node's.
+  const limits = spec.containers.map(({ resources }) => resources.limits.memoryBytes ?? 0);
+  const podLimit = limits.every((limit) => limit > 0) ? limits.reduce((a, b) => a + b, 0) : 0;
+  const bounds = [volume.sizeLimitBytes ?? 0, podLimit, facts.memoryBytes].filter((n) => n > 0);
+  return { kind: "memory", name, field, files, bytesMax: Math.min(...bounds) };
+}
+
+function resolveFiles(
+  volume: string,
+  files: Readonly<Record<string, string | Uint8Array>>,
+): VolumeFile[] {
+  return Object.entries<string | Uint8Array>(files).map(([path, content]) => {
+    const parts = path.split("/");
+    const isClean = parts.every((part) => part !== "" && part !== "." && part !== "..");
+    if (!isClean || path.includes("\0") || path.length > 4000) {
+      throw new PodError({
+        code: "manifest.invalid",
+        message: `the file ${JSON.stringify(path)} for volume ${volume} is not a clean relative path`,
+      });
+    }
+    const bytes = typeof content === "string" ? new TextEncoder().encode(content) : content;
+    return { path, bytes };
+  });
+}
+
+function resolveContainer(
+  spec: PodSpec,
+  container: ContainerSpec,
+  index: number,
+  hostname: string,
+  options: ResolveOptions,
+): ResolvedContainer {
+  const { root, env: imageEnv } = resolveImage(spec, container, options.places);
+  const argv = [...(container.command ?? []), ...(container.args ?? [])];
+  const [command] = argv;
+  if (command === undefined) {
+    throw fault(spec, container.field, {
+      code: "container.no-command",
+      message: `container ${container.name} has no command`,
+    });
+  }
+  const own = container.env.map(({ name, value }) => `${name}=${value}`);
+  const defaults = [
+    ...imageEnv,
+    `HOSTNAME=${hostname}`,
+    "HOME=/root",
+    ...(container.tty ? ["TERM=xterm"] : []),
+  ];
+  const env = withPath(mergeEnv(defaults, own));
+  return {
+    name: container.name,
+    field: container.field,
+    process: index,
+    root,
+    candidates: resolveCandidates(command, env),
+    argv,
+    env,
+    workingDir: container.workingDir ?? ("/" as GuestPath),
+    resources: container.resources,
+    mounts: container.volumeMounts.map((mount) => ({
+      field: mount.field,
+      volume: spec.volumes.findIndex(({ name }) => name === mount.name),
+      target: mount.mountPath,
+      readOnly: mount.readOnly,
+      subPath: mount.subPath ?? "",
+    })),
+    stdin: container.stdin,
+    stdinOnce: container.stdinOnce,
+    tty: container.tty,
+    logName: "0.log",
+  };
+}
+
+/** A later variable of the same name wins, in the place of the first. */
+function mergeEnv(defaults: readonly string[], own: readonly string[]): string[] {
+  const byName = new Map<string, string>();
+  for (const entry of [...defaults, ...own]) byName.set(entry.slice(0, entry.indexOf("=")), entry);
+  return [...byName.values()];
+}
+
+function resolveImage(
+  spec: PodSpec,
+  container: ContainerSpec,
+  places: Places,
+): { readonly root: ResolvedRoot; readonly env: readonly string[] } {
+  const { image } = container;
+  if (image === "host") return { root: resolveHostImage(places.root), env: hostImageEnv };
+  const field = `${container.field}.image`;
+  if (!image.startsWith("rootfs:/")) {
+    throw fault(spec, field, {
+      code: "image.unknown",
+      message: `container ${container.name} asks for the image ${JSON.stringify(image)}`,
+    });
+  }
+  const path = image.slice("rootfs:".length);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) {
+    throw fault(spec, field, {
+      code: "image.unusable",
+      message: `${path} is ${stat ? "not a directory" : "missing"}, so it cannot be the root of container ${container.name}`,
+    });
+  }
+  return { root: { layers: [path as HostPath], binds: [] }, env: hostImageEnv };
+}

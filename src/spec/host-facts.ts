@@ -1,0 +1,26 @@
+// What this host can do, probed once. The planner decides by these; it never looks for itself.
+
+import type { HostPath } from "./paths.ts";
+
+export interface HostFacts {
+  readonly arch: "x64" | "arm64";
+  readonly kernel: readonly [major: number, minor: number];
+  /** For oom_score_adj, as the kubelet's node capacity. */
+  readonly memoryBytes: number;
+  /** Hard limit of open files that a container may be given. */
+  readonly openFilesMax: number;
+  /** Overlay layers by descriptor of detached mounts (6.13, made whole in 6.15). */
+  readonly layersByDescriptor: boolean;
+  /** A mount that is attached nowhere can be cloned (6.15). */
+  readonly clonesDetached: boolean;
+  /** Directories below /sys that tell one CPU's temperature: a side channel, masked. */
+  readonly thermalThrottle: readonly string[];
+  readonly cgroup: CgroupFacts;
+}
+
+export interface CgroupFacts {
+  /** The directory that pods are made in. */
+  readonly root: HostPath;
+  /** Controllers that pods and containers can use: `cpu`, `memory`, `pids`. */
+  readonly controllers: ReadonlySet<string>;
+}

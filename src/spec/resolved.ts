@@ -1,0 +1,106 @@
+// A pod with every question answered: names are numbers, digests or absolute paths, and nothing is optional.
+
+import type { GuestPath, HostPath } from "./paths.ts";
+import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
+
+export interface ResolvedPod {
+  readonly name: string;
+  readonly namespace: string;
+  readonly uid: string;
+  readonly hostname: string;
+  readonly namespaces: PodSpec["namespaces"];
+  readonly terminationGraceMs: number;
+  readonly places: PodPlaces;
+  readonly ids: IdRange;
+  readonly resources: readonly ContainerSpec["resources"][];
+  readonly podPidsMax: number;
+  readonly files: {
+    readonly hosts: string;
+    readonly hostname: string;
+    readonly resolvConf: string;
+  };
+  readonly volumes: readonly ResolvedVolume[];
+  readonly containers: readonly ResolvedContainer[];
+  readonly deadlineMs: number;
+}
+
+/** Where a pod's lasting effects are, all named after its uid, so that anybody can remove them who knows it. */
+export interface PodPlaces {
+  readonly uid: string;
+  readonly stateParent: HostPath;
+  readonly namesParent: HostPath;
+  /** Symbolic link to the pod's state, which makes (namespace, name) unique. */
+  readonly nameLink: string;
+  readonly rangesParent: HostPath;
+  readonly dataParent: HostPath;
+  readonly logsParent: HostPath;
+  /** `<namespace>_<name>_<uid>`, the kubelet's. */
+  readonly logsName: string;
+  readonly cgroupParent: HostPath;
+  readonly cgroupName: string;
+  readonly keepersParent: HostPath;
+}
+
+/** Ids of the pod's user namespace on the host; the host's own ids when it has none. */
+export interface IdRange {
+  readonly firstId: number;
+  /** 0 without a user namespace. */
+  readonly count: number;
+  /** Name of its claim in `rangesParent`; empty without one. */
+  readonly claim: string;
+}
+
+export type ResolvedVolume = { readonly name: string; readonly field: string } & (
+  | { readonly kind: "directory"; readonly files: readonly VolumeFile[] }
+  | { readonly kind: "memory"; readonly bytesMax: number; readonly files: readonly VolumeFile[] }
+  | {
+      readonly kind: "host";
+      readonly path: HostPath;
+      readonly expect:
+        "any" | "directory" | "file" | "socket" | "character_device" | "block_device";
+      /** 0 when the source must exist. */
+      readonly createMode: number;
+    }
+);
+
+export interface VolumeFile {
+  /** Relative and clean. */
+  readonly path: string;
+  readonly bytes: Uint8Array;
+}
+
+export interface ResolvedContainer {
+  readonly name: string;
+  readonly field: string;
+  /** Its place in the keeper's table. */
+  readonly process: number;
+  readonly root: ResolvedRoot;
+  readonly candidates: readonly string[];
+  readonly argv: readonly string[];
+  readonly env: readonly string[];
+  readonly workingDir: GuestPath;
+  readonly resources: ContainerSpec["resources"];
+  readonly mounts: readonly ResolvedMount[];
+  readonly stdin: boolean;
+  readonly stdinOnce: boolean;
+  readonly tty: boolean;
+  /** `0.log`. */
+  readonly logName: string;
+}
+
+export interface ResolvedRoot {
+  /** Directories, the topmost first. */
+  readonly layers: readonly HostPath[];
+  /** Attached read-only over the layers, in order. */
+  readonly binds: readonly { readonly source: HostPath; readonly target: GuestPath }[];
+}
+
+export interface ResolvedMount {
+  readonly field: string;
+  /** Index into the pod's volumes. */
+  readonly volume: number;
+  readonly target: GuestPath;
+  readonly readOnly: boolean;
+  /** Empty for the whole volume. */
+  readonly subPath: string;
+}
