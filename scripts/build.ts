@@ -5,7 +5,7 @@
 //     dist/types/                the module's types
 //     dist/peapod                the command as one executable for this machine's architecture
 
-import { rmSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type Architecture, architectures, buildLibrary, root, StepError } from "./library.mjs";
 
@@ -29,6 +29,18 @@ async function buildJs(): Promise<void> {
     splitting: true,
     sourcemap: "linked",
   });
+  writeFileSync(join(root, "dist/js/LICENSES.txt"), licences());
+}
+
+/** Of what is bundled: their authors ask that the text goes with every copy. */
+function licences(): string {
+  const bundled = ["zod", "yaml", "typebox"].map((name) => {
+    const folder = join(root, "node_modules", name);
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
+    if (file === undefined) throw new StepError(`${name} has no license file`);
+    return `${name}\n\n${readFileSync(join(folder, file), "utf8").trim()}\n`;
+  });
+  return bundled.join("\n----\n\n");
 }
 
 async function buildTypes(): Promise<void> {

@@ -34,7 +34,10 @@ function checkBun() {
   );
 }
 
-for (const [name, step] of Object.entries(steps)) {
+// With --package-lock-only npm installs nothing, and still comes here.
+const wanted = process.env["npm_config_package_lock_only"] === "true" ? {} : steps;
+
+for (const [name, step] of Object.entries(wanted)) {
   try {
     step();
   } catch (error) {
