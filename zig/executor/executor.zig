@@ -238,9 +238,11 @@ fn settleStreams(context: *Context) Error!void {
         context.streams.status = status;
     }
     if (isPause(context.view)) {
-        const rc = linux.dup3(context.host.program.raw, program, cloexec);
-        _ = try check(report, .dup3, rc);
-        context.host.program = .{ .raw = program };
+        if (context.host.program.raw != program) {
+            const rc = linux.dup3(context.host.program.raw, program, cloexec);
+            _ = try check(report, .dup3, rc);
+            context.host.program = .{ .raw = program };
+        }
         first_closed = program + 1;
     }
     _ = try check(report, .close_range, calls.close_range(first_closed, std.math.maxInt(u32), 0));
