@@ -6,22 +6,23 @@ import type { Paint } from "./paint.ts";
 import { cycleColour } from "./paint.ts";
 import { formatTimestamp } from "./time.ts";
 
-export interface LogStyle {
-  /** Put before every line of a container; empty for none. */
-  readonly prefix: string;
-  readonly timestamps: boolean;
-}
-
 const encoder = new TextEncoder();
-const newline = encoder.encode("\n");
 
-/** Prints the records of one container. */
-export function createLogPrinter(style: LogStyle): (record: LogRecord) => Uint8Array {
-  const prefix = encoder.encode(style.prefix);
-  return ({ line, timeNs }) => {
-    if (!style.timestamps) return Buffer.concat([prefix, line, newline]);
-    const time = encoder.encode(`${formatTimestamp(timeNs)} `);
-    return Buffer.concat([prefix, time, line, newline]);
+/** `source` tells streams apart that share the output; `prefix` stands before every line of it. */
+export type PrintLog = (record: LogRecord, source: string, prefix: string) => Uint8Array;
+
+/**
+ * One printer for everything that goes to one output: a line that is not finished yet (a prompt)
+ * goes on where it stands, unless another stream has written in between.
+ */
+export function createLogPrinter({ timestamps }: { readonly timestamps: boolean }): PrintLog {
+  let open: string | undefined;
+  return ({ line, stream, timeNs, isPartial }, source, prefix) => {
+    const writer = `${stream} ${source}`;
+    const head = timestamps ? `${prefix}${formatTimestamp(timeNs)} ` : prefix;
+    const before = open === writer ? "" : open === undefined ? head : `\n${head}`;
+    open = isPartial ? writer : undefined;
+    return Buffer.concat([encoder.encode(before), line, encoder.encode(isPartial ? "" : "\n")]);
   };
 }
 
@@ -35,12 +36,13 @@ export function alignedPrefixes(labels: readonly string[], paint: Paint): string
 }
 
 /** A line for programs. Text is UTF-8, with replacement characters where it is not. */
-export function printLogJson({ container, stream, timeNs, line }: LogRecord): string {
+export function printLogJson({ container, stream, timeNs, line, isPartial }: LogRecord): string {
   const record = {
     time: formatTimestamp(timeNs),
     container,
     stream,
     line: new TextDecoder().decode(line),
+    ...(isPartial && { isPartial }),
   };
   return `${JSON.stringify(record)}\n`;
 }

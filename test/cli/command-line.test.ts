@@ -61,8 +61,8 @@ examples
 flags
   -f, --file FILE                 end the pods of this manifest; - reads it from stdin
   -t, --grace-period, --timeout SECONDS
-                                  time between the stop signal and SIGKILL (default: that of
-                                  the manifest)
+                                  time between the stop signal and SIGKILL (default: that of the
+                                  manifest)
 `,
   );
 });

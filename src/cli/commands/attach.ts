@@ -55,7 +55,7 @@ export const attach = defineCommand({
     const hasTty = (object.spec?.containers ?? []).some(
       (one) => one.name === container.name && one.tty === true,
     );
-    return connect(container, hasTty, invocation);
+    return await connect(container, hasTty, invocation);
   },
 });
 

@@ -26,8 +26,8 @@ export const doctor = defineCommand({
       return 0;
     }
     const width = Math.max(0, ...findings.map(({ name }) => clean(name).length));
-    for (const { name, ok, found, cost, remedy } of findings) {
-      const mark = ok ? io.paintOut("green", "ok     ") : io.paintOut("yellow", "missing");
+    for (const { name, isOk, found, cost, remedy } of findings) {
+      const mark = isOk ? io.paintOut("green", "ok     ") : io.paintOut("yellow", "missing");
       const parts = [found, cost, remedy && `remedy: ${remedy}`].filter(Boolean).join("; ");
       io.stdout.write(`${mark}  ${clean(name).padEnd(width)}  ${clean(parts)}\n`);
     }

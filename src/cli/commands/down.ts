@@ -55,7 +55,7 @@ export const down = defineCommand({
       for (const name of names) end(name, 0).catch(() => undefined); // The first call reports.
     });
     const results = await Promise.allSettled(names.map((name) => end(name)));
-    return report(names, results, invocation);
+    return await report(names, results, invocation);
   },
 });
 

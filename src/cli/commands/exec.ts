@@ -66,9 +66,8 @@ export const exec = defineCommand({
     const options = execOptions(invocation);
     await using peapod = await openFromFlags(flags, io);
     const pod = await peapod.get(name);
-    return flags.tty
-      ? runWithTerminal(pod, command, options, invocation)
-      : runPlain(pod, command, options, invocation);
+    const run = flags.tty ? runWithTerminal : runPlain;
+    return await run(pod, command, options, invocation);
   },
 });
 

@@ -101,15 +101,9 @@ async function chooseContainer(pod: Pod, { flags, io }: Logs): Promise<string | 
 function recordPrinter(pod: Pod, { flags, io }: Logs): (record: LogRecord) => Uint8Array | string {
   if (flags.output === "json") return printLogJson;
   if (flags.output === "yaml") throw usageError("logs have no YAML form; use -o json");
-  const printers = new Map<string, (record: LogRecord) => Uint8Array>();
+  const print = createLogPrinter(flags);
   return (record) => {
-    let print = printers.get(record.container);
-    if (print === undefined) {
-      const label = clean(`[pod/${pod.name}/${record.container}] `);
-      const prefix = flags.prefix ? io.paintOut("dim", label) : "";
-      print = createLogPrinter({ prefix, timestamps: flags.timestamps });
-      printers.set(record.container, print);
-    }
-    return print(record);
+    const label = flags.prefix ? clean(`[pod/${pod.name}/${record.container}] `) : "";
+    return print(record, record.container, label === "" ? "" : io.paintOut("dim", label));
   };
 }

@@ -63,8 +63,9 @@ export const up = defineCommand({
     await using peapod = await openFromFlags(invocation.flags, io);
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
-    if (invocation.flags.detach) return printStarted(pods, invocation);
-    return followPods(pods, {
+    if (invocation.flags.detach) return await printStarted(pods, invocation);
+    // Awaited here: the pods must not be disposed of while they are followed.
+    return await followPods(pods, {
       io,
       hasPrefix: !invocation.flags["no-prefix"],
       timestamps: invocation.flags.timestamps,
