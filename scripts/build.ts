@@ -51,6 +51,9 @@ async function buildTypes(): Promise<void> {
     stdio: ["ignore", "inherit", "inherit"],
   });
   if ((await exited) !== 0) throw new StepError("tsc found the errors above");
+  // Streams and signals are Bun's; a project need not name its types in a tsconfig.json.
+  const index = join(root, "dist/types/index.d.ts");
+  writeFileSync(index, `/// <reference types="bun-types" />\n${readFileSync(index, "utf8")}`);
 }
 
 /**

@@ -38,12 +38,15 @@ const files = [
 ].sort();
 const vmFiles = files.filter((file) => file.startsWith("test/vm/"));
 const kernelFiles = files.filter((file) => /^(test\/kernel|examples)\//.test(file));
-const pureFiles = files.filter((file) => !vmFiles.includes(file) && !kernelFiles.includes(file));
+const packageFiles = files.filter((file) => file.startsWith("test/package/"));
+const elsewhere = [...vmFiles, ...kernelFiles, ...packageFiles];
+const pureFiles = files.filter((file) => !elsewhere.includes(file));
 const guestFiles = kernelFiles.filter((file) => file.startsWith("test/kernel/"));
 
 const suites: readonly Suite[] = [
   { name: "zig", missing: undefined, run: runZigTests },
   { name: "pure", missing: undefined, run: () => runBunTests(pureFiles) },
+  { name: "package", missing: undefined, run: () => runBunTests(packageFiles) },
   { name: "kernel", missing: noRoot, run: () => runBunTests(kernelFiles) },
   { name: "vm", missing: vmMissing(), run: () => runBunTests(vmFiles) },
   { name: "kernel-in-vm", missing: vmMissing(), run: () => runInVm(guestFiles) },
