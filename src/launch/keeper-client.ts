@@ -77,6 +77,8 @@ export class KeeperGone extends Error {}
 
 interface Pending {
   trace: readonly bigint[];
+  /** Answered only when it fails. */
+  readonly isQuiet: boolean;
   resolve(reply: Reply): void;
   reject(error: Error): void;
 }
@@ -143,7 +145,7 @@ export class KeeperClient implements Disposable {
     body.set(wish);
     body.set(request.plan, wish.length);
     if (onExit) this.#exits.set(request.process, onExit);
-    return this.#request("launch", body, request.fds);
+    return this.#request("launch", body, request.fds, request.flags.includes("quiet"));
   }
 
   signal(process: number, number: number = sigterm): Promise<Reply> {
@@ -175,7 +177,6 @@ export class KeeperClient implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#socket[Symbol.dispose]();
     this.#close();
   }
 
@@ -183,6 +184,7 @@ export class KeeperClient implements Disposable {
     tag: keyof typeof requestTags,
     body: Uint8Array,
     fds: readonly number[] = [],
+    isQuiet = false,
   ): Promise<Reply> {
     if (!this.#open) return Promise.reject(new KeeperGone("the keeper has gone"));
     const request = this.#nextRequest++;
@@ -191,7 +193,7 @@ export class KeeperClient implements Disposable {
     frame.set(packStruct(frameHead, head));
     frame.set(body, frameHead.size);
     const answer = new Promise<Reply>((resolve, reject) => {
-      this.#pending.set(request, { trace: [], resolve, reject });
+      this.#pending.set(request, { trace: [], isQuiet, resolve, reject });
     });
     try {
       this.#socket.send(frame, fds);
@@ -243,7 +245,13 @@ export class KeeperClient implements Disposable {
     }
   }
 
+  /** An answer says that the quiet requests before it went well: a keeper takes requests in order. */
   #settle(request: number, answer: Reply): void {
+    for (const [earlier, pending] of this.#pending) {
+      if (earlier >= request || !pending.isQuiet) continue;
+      this.#pending.delete(earlier);
+      pending.resolve(emptyReply);
+    }
     const pending = this.#pending.get(request);
     this.#pending.delete(request);
     pending?.resolve({ ...answer, trace: pending.trace });
@@ -259,6 +267,7 @@ export class KeeperClient implements Disposable {
   #close(): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#socket[Symbol.dispose]();
     for (const { reject } of this.#pending.values()) reject(new KeeperGone("the keeper has gone"));
     this.#pending.clear();
     for (const listener of this.#closedListeners) listener();

@@ -21,7 +21,7 @@ export interface SpawnOptions {
   /** Mount namespace of a living keeper, or -1. */
   readonly seed: number;
   readonly events: KeeperEvents;
-  /** Requests that are in the socket before the keeper exists: it reads them all with its first look. */
+  /** Requests that are in the socket before the keeper exists: it reads them with its first look. */
   readonly send: (client: KeeperClient) => void;
 }
 

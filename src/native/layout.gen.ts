@@ -1,3 +1,3 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0xccdd3b3815e22a33n;
+export const layoutHash = 0xfee6e930bd34da7n;

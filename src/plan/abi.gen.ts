@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0xccdd3b3815e22a33n;
+export const layoutHash = 0xfee6e930bd34da7n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -142,6 +142,8 @@ export const launchFlags = {
   detached: 8,
   unrecorded: 16,
   stdin_once: 32,
+  quiet: 64,
+  when_alone: 128,
 } as const;
 
 export const planHeader = {

@@ -13,7 +13,7 @@ import {
   planRecord,
   stages,
 } from "./abi.gen.ts";
-import type { Op, Plan } from "./plan.ts";
+import type { OpName, Plan, Step } from "./plan.ts";
 
 export interface EncodeOptions {
   readonly trace?: boolean;
@@ -23,7 +23,7 @@ export interface EncodeOptions {
 
 export class PlanTooLarge extends Error {}
 
-/** `struct` fields as the generated tables describe them. */
+/** A field as the generated tables describe it. */
 export interface FieldRow {
   readonly type: string;
   readonly offset: number;
@@ -31,17 +31,22 @@ export interface FieldRow {
 
 export type FieldRows = Readonly<Record<string, FieldRow>>;
 
-const encoder = new TextEncoder();
-
 export function encodePlan(plan: Plan, options: EncodeOptions = {}): Uint8Array<ArrayBuffer> {
   const recordsBytes = plan.steps.reduce(
     (sum, { op }) => sum + planRecord.size + ops[op.op].size,
     0,
   );
-  const area = new DataArea(planHeader.size + recordsBytes);
-  const records = plan.steps.map(({ stage, op }) => encodeRecord(stage, op, area));
-  // Frames are whole multiples of 8 bytes, and a plan is the end of one.
-  const bytes = new Uint8Array(Math.ceil(area.end / 8) * 8);
+  const area = new PlanArea(planHeader.size + recordsBytes);
+  let offset: number = planHeader.size;
+  for (const step of plan.steps) offset = encodeRecord(step, offset, area);
+  return encodeHeader(plan, options, area.finish());
+}
+
+function encodeHeader(
+  plan: Plan,
+  options: EncodeOptions,
+  bytes: Uint8Array<ArrayBuffer>,
+): Uint8Array<ArrayBuffer> {
   const view = new DataView(bytes.buffer);
   const header = planHeader.fields;
   view.setUint32(header.magic.offset, planMagic, true);
@@ -54,32 +59,35 @@ export function encodePlan(plan: Plan, options: EncodeOptions = {}): Uint8Array<
   view.setUint32(header.deadline_ms.offset, plan.deadlineMs, true);
   view.setUint32(header.fail_at.offset, options.failAt ?? 0, true);
   view.setBigUint64(header.layout.offset, layoutHash, true);
-  let offset = planHeader.size;
-  for (const record of records) {
-    bytes.set(record, offset);
-    offset += record.length;
-  }
-  area.copyTo(bytes);
   return bytes;
 }
 
-function encodeRecord(stage: Plan["steps"][number]["stage"], op: Op, area: DataArea): Uint8Array {
-  const { tag, size, fields } = ops[op.op];
-  const record = new Uint8Array(planRecord.size + size);
-  const view = new DataView(record.buffer);
-  view.setUint16(planRecord.fields.tag.offset, tag, true);
-  view.setUint8(planRecord.fields.stage.offset, stages.indexOf(stage));
-  view.setUint32(planRecord.fields.bytes.offset, size, true);
-  const payload = new DataView(record.buffer, planRecord.size);
+/** The tables as lists, once: a launch walks them for every operation. */
+const rows = new Map<OpName, readonly (readonly [name: string, row: FieldRow])[]>(
+  Object.entries(ops).map(([name, { fields }]) => [
+    name as OpName, // The keys of `ops`.
+    Object.entries<FieldRow>(fields),
+  ]),
+);
+
+/** Where the next record starts. */
+function encodeRecord({ stage, op }: Step, offset: number, area: PlanArea): number {
+  const { tag, size } = ops[op.op];
+  const { view } = area;
+  view.setUint16(offset + planRecord.fields.tag.offset, tag, true);
+  view.setUint8(offset + planRecord.fields.stage.offset, stages.indexOf(stage));
+  view.setUint32(offset + planRecord.fields.bytes.offset, size, true);
+  const payload = offset + planRecord.size;
   const values: Readonly<Record<string, unknown>> = op;
-  for (const [name, row] of Object.entries<FieldRow>(fields)) {
-    encodeField(payload, row, values[name], area);
+  for (const [name, row] of rows.get(op.op) ?? []) {
+    encodeField(area, payload + row.offset, row.type, values[name]);
   }
-  return record;
+  return payload + size;
 }
 
 /** The types of `Op` guarantee that each value fits its row; the casts say which. */
-function encodeField(view: DataView, { type, offset }: FieldRow, value: unknown, area: DataArea) {
+function encodeField(area: PlanArea, offset: number, type: string, value: unknown): void {
+  const { view } = area;
   switch (type) {
     case "u32":
     case "slot":
@@ -93,17 +101,13 @@ function encodeField(view: DataView, { type, offset }: FieldRow, value: unknown,
     case "namespaces":
       return view.setUint32(offset, flagWord(namespaceFlags, value as readonly string[]), true);
     case "fileType":
-      return view.setUint32(
-        offset,
-        (fileTypes as readonly string[]).indexOf(value as string),
-        true,
-      );
+      return view.setUint32(offset, fileTypes.indexOf(value as (typeof fileTypes)[number]), true);
     case "text":
-      return setRange(view, offset, area.text(value as string));
+      return area.putText(offset, value as string);
     case "bytes":
-      return setRange(view, offset, area.bytes(value as Uint8Array));
+      return area.putBytes(offset, value as Uint8Array);
     case "texts":
-      return setRange(view, offset, area.texts(value as readonly string[]));
+      return area.putTexts(offset, value as readonly string[]);
     default:
       throw new Error(`no encoding for a field of type ${type}`);
   }
@@ -113,56 +117,80 @@ export function flagWord(
   flags: Readonly<Record<string, number>>,
   names: readonly string[],
 ): number {
-  return names.reduce((word, name) => word | (flags[name] ?? 0), 0);
+  let word = 0;
+  for (const name of names) word |= flags[name] ?? 0;
+  return word;
 }
 
-type Range = readonly [offset: number, count: number];
+const encoder = new TextEncoder();
+const firstCapacity = 16 << 10;
 
-function setRange(view: DataView, offset: number, [start, count]: Range): void {
-  view.setUint32(offset, start, true);
-  view.setUint32(offset + 4, count, true);
-}
-
-/** What records refer to, behind them. Equal texts are stored once. */
-class DataArea {
-  end: number;
-  readonly #chunks: { readonly offset: number; readonly bytes: Uint8Array }[] = [];
-  readonly #texts = new Map<string, Range>();
+/** The bytes being written: records at their places, and behind them what they refer to. Equal texts stand once. */
+class PlanArea {
+  view: DataView<ArrayBuffer>;
+  #bytes: Uint8Array<ArrayBuffer>;
+  #end: number;
+  readonly #texts = new Map<string, readonly [start: number, bytes: number]>();
 
   constructor(start: number) {
-    this.end = start;
+    this.#bytes = new Uint8Array(Math.max(firstCapacity, start * 2));
+    this.view = new DataView(this.#bytes.buffer);
+    this.#end = start;
   }
 
-  text(value: string): Range {
-    const known = this.#texts.get(value);
-    if (known) return known;
-    const bytes = encoder.encode(`${value}\0`);
-    const range = [this.#add(bytes, 1), bytes.length - 1] as const;
-    this.#texts.set(value, range);
-    return range;
+  putText(field: number, text: string): void {
+    let range = this.#texts.get(text);
+    if (!range) {
+      const start = this.#end;
+      this.#reserve(text.length * 3 + 1);
+      const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
+      this.#end = start + written + 1; // Its NUL is there: the area is zeroed.
+      range = [start, written];
+      this.#texts.set(text, range);
+    }
+    this.#putRange(field, range[0], range[1]);
   }
 
-  bytes(value: Uint8Array): Range {
-    return [this.#add(value, 8), value.length];
+  putBytes(field: number, bytes: Uint8Array): void {
+    const start = this.#align(bytes.length);
+    this.#bytes.set(bytes, start);
+    this.#end = start + bytes.length;
+    this.#putRange(field, start, bytes.length);
   }
 
-  texts(values: readonly string[]): Range {
-    const entries = new Uint8Array(values.length * 8);
-    const view = new DataView(entries.buffer);
-    values.forEach((value, index) => setRange(view, index * 8, this.text(value)));
-    return [this.#add(entries, 8), values.length];
+  putTexts(field: number, texts: readonly string[]): void {
+    const start = this.#align(texts.length * 8);
+    this.#end = start + texts.length * 8;
+    this.#putRange(field, start, texts.length);
+    for (const [index, text] of texts.entries()) this.putText(start + index * 8, text);
   }
 
-  copyTo(target: Uint8Array): void {
-    for (const { offset, bytes } of this.#chunks) target.set(bytes, offset);
+  /** Frames are whole multiples of 8 bytes, and a plan is the end of one. */
+  finish(): Uint8Array<ArrayBuffer> {
+    return this.#bytes.slice(0, Math.ceil(this.#end / 8) * 8);
   }
 
-  #add(bytes: Uint8Array, alignment: number): number {
-    const offset = Math.ceil(this.end / alignment) * alignment;
-    this.#chunks.push({ offset, bytes });
-    this.end = offset + bytes.length;
-    if (this.end > planBytesMax)
-      throw new PlanTooLarge(`a plan is larger than ${planBytesMax} bytes`);
-    return offset;
+  #align(bytes: number): number {
+    const start = Math.ceil(this.#end / 8) * 8;
+    this.#reserve(start - this.#end + bytes);
+    return start;
+  }
+
+  #putRange(field: number, start: number, count: number): void {
+    this.view.setUint32(field, start, true);
+    this.view.setUint32(field + 4, count, true);
+  }
+
+  /** Some slack is kept for the last padding. */
+  #reserve(bytes: number): void {
+    const needed = this.#end + bytes + 8;
+    if (needed > planBytesMax) {
+      throw new PlanTooLarge(`a plan has more than the ${planBytesMax} bytes that a keeper takes`);
+    }
+    if (needed <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.min(needed * 2, planBytesMax + 8));
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+    this.view = new DataView(larger.buffer);
   }
 }

@@ -17,7 +17,6 @@ export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
       { op: kind, parent: slot, name },
     ];
   };
-  const keepers = slots.take();
   return {
     kind: "teardown",
     steps: steps("prepare", "", [
@@ -25,13 +24,26 @@ export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
       ...removal(places.dataParent, places.uid, "remove_tree"),
       ...removal(places.logsParent, places.logsName, "remove_tree"),
       ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim, "remove_tree")),
-      // The keeper leaves its own group, off the path, or it could not be removed.
-      { op: "open_directory", path: places.keepersParent, slot: keepers },
-      { op: "write_cgroup", cgroup: keepers, file: "cgroup.procs", value: "0" },
-      { op: "remove_cgroup", parent: keepers, name: places.uid },
       // The state last but for the name: while it is there the pod can be found, and its teardown run again.
       ...removal(places.stateParent, places.uid, "remove_tree"),
       ...removal(places.namesParent, places.nameLink, "remove_tree"),
+    ]),
+    rootUid: 0,
+    rootGid: 0,
+    deadlineMs,
+    mayHang: false,
+  };
+}
+
+/** What is left when nobody is there to remove the keeper's own group: it leaves the group, and removes it. */
+export function planLastTeardown(places: PodPlaces): Plan {
+  const keepers = new PlanSlots().take();
+  return {
+    kind: "teardown",
+    steps: steps("prepare", "", [
+      { op: "open_directory", path: places.keepersParent, slot: keepers },
+      { op: "write_cgroup", cgroup: keepers, file: "cgroup.procs", value: "0" },
+      { op: "remove_cgroup", parent: keepers, name: places.uid },
     ]),
     rootUid: 0,
     rootGid: 0,

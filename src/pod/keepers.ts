@@ -20,11 +20,16 @@ export function makeKeeperGroup(places: PodPlaces): number {
   return openDirectoryFd(path);
 }
 
-export function removeKeeperGroup(places: PodPlaces): void {
-  try {
-    rmdirSync(`${places.keepersParent}/${places.uid}`);
-  } catch {
-    // The keeper removes it itself when it ends in peace.
+/** Busy until its keeper has gone; nothing else is ever in it. */
+export async function removeKeeperGroup(places: PodPlaces): Promise<void> {
+  const attemptsMax = 200;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    try {
+      return rmdirSync(`${places.keepersParent}/${places.uid}`);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
+    }
+    await Bun.sleep(Math.min(1 + attempt, 10));
   }
 }
 
@@ -111,6 +116,7 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
   const reply = await answer;
   client[Symbol.dispose]();
   await reapKeeper(pidfd);
+  await removeKeeperGroup(places);
   // Parents that were never made are no failure: there is nothing in them either.
   if (names(places.stateParent).includes(places.uid)) {
     throw new PodError({

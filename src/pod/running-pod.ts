@@ -10,7 +10,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
 import { startExecution } from "./execution.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
-import { connectKeeper, reapKeeper, tearDownWithoutKeeper } from "./keepers.ts";
+import { connectKeeper, reapKeeper, removeKeeperGroup, tearDownWithoutKeeper } from "./keepers.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, namespaceInode, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./state.ts";
@@ -339,6 +339,11 @@ export class RunningPod implements Pod {
     this.#parts.onEvent?.({ type: "exited", pod: this.name, container: container.name, exit });
   }
 
+  /** A keeper that goes on without this connection keeps its group. */
+  async #afterKeeper(): Promise<void> {
+    if (!isKeeperAlive(readRecord(this.directory))) await removeKeeperGroup(this.state.places);
+  }
+
   #onClosed(): void {
     const { keeperPidfd } = this.#parts;
     const finish = () => {
@@ -347,9 +352,9 @@ export class RunningPod implements Pod {
       else this.#ended.resolve();
       this.#parts.onEvent?.({ type: "ended", pod: this.name });
     };
-    // Its death frees the last of the pod: the mounts and namespaces that it held.
-    if (keeperPidfd === undefined) finish();
-    else void reapKeeper(keeperPidfd).then(finish);
+    // Its death frees the last of the pod: the mounts and namespaces that it held, and its control group.
+    const reaped = keeperPidfd === undefined ? Promise.resolve() : reapKeeper(keeperPidfd);
+    void reaped.then(() => this.#afterKeeper()).then(finish);
   }
 }
 

@@ -2,10 +2,11 @@
 
 import { PodError } from "../errors/pod-error.ts";
 import { explainReply } from "../launch/explain.ts";
-import type { KeeperClient, KeeperEvents, Reply } from "../launch/keeper-client.ts";
+import type { KeeperClient, KeeperEvents, LaunchRequest, Reply } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
+import type { ProcessLaunch } from "../launch/launch.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
-import { closeFd } from "../native/syscalls.ts";
+import { closeFd, monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
 import { planContainer } from "../plan/container.ts";
@@ -14,7 +15,7 @@ import { planPause } from "../plan/exec.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printPlanWithOrigins } from "../plan/print.ts";
 import { planSandbox } from "../plan/sandbox.ts";
-import { planTeardown } from "../plan/teardown.ts";
+import { planLastTeardown, planTeardown } from "../plan/teardown.ts";
 import type { ResolveOptions } from "../resolve/pod.ts";
 import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
@@ -45,12 +46,12 @@ const timeoutDefaultMs = 60_000;
 const sigterm = 15;
 const pauseProcess = firstOtherProcess;
 
-/** What is sent, and under which name a failure is told. */
+/** What is sent, and under which name a failure is told. Planned when it is asked for: the keeper works meanwhile. */
 interface PlannedProcess {
   readonly subject: string;
   readonly name: string;
-  readonly plan: Plan;
-  send(client: KeeperClient): Promise<Reply>;
+  readonly plan: () => Plan;
+  readonly request: Omit<ProcessLaunch, "plan">;
 }
 
 export function printPodPlan(
@@ -72,7 +73,7 @@ export function printPodPlan(
     files: {},
   });
   return planProcesses(pod, facts, {})
-    .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan)}`)
+    .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan())}`)
     .join("\n");
 }
 
@@ -84,7 +85,7 @@ export async function startPod(
   const uid = crypto.randomUUID();
   const { places } = options;
   const nameLink = `${spec.namespace}_${spec.name}`;
-  const startNs = process.hrtime.bigint();
+  const startNs = monotonicNs();
   claimName(places, nameLink, uid);
   let ids = hostIds;
   try {
@@ -125,158 +126,175 @@ function planProcesses(
   pod: ResolvedPod,
   facts: HostFacts,
   options: Pick<StartOptions, "trace" | "lifetime" | "failAt">,
-): PlannedProcess[] {
+): readonly [sandbox: PlannedProcess, ...others: PlannedProcess[]] {
   const { failAt } = options;
-  const extras = (index: number) => ({
+  const requestOf = (index: number) => ({
     trace: options.trace ?? false,
     ...(failAt?.plan === index && { failAt: failAt.operation + 1 }),
+    stopSignal: sigterm,
+    graceMs: pod.terminationGraceMs,
   });
-  const sandbox = planSandbox(pod, facts);
-  const sharesPids = pod.namespaces.pid === "POD";
-  return [
-    {
-      subject: "the sandbox",
-      name: "sandbox",
-      plan: sandbox,
-      send: (client) =>
-        launchProcess(client, {
-          ...extras(0),
-          process: noProcess,
-          flags: options.lifetime === "detached" ? ["detached"] : [],
-          stopSignal: 0,
-          graceMs: pod.terminationGraceMs,
-          plan: sandbox,
-        }),
+  const sandbox: PlannedProcess = {
+    subject: "the sandbox",
+    name: "sandbox",
+    plan: once(() => planSandbox(pod, facts)),
+    request: {
+      ...requestOf(0),
+      process: noProcess,
+      flags: [
+        ...(options.lifetime === "detached" ? (["detached"] as const) : []),
+        ...(options.trace ? [] : (["quiet"] as const)),
+      ],
     },
-    ...(sharesPids ? [plannedPause(pod, facts, extras(-1))] : []),
-    ...pod.containers.map((container, index) =>
-      plannedContainer(pod, container, facts, extras(index + 1)),
-    ),
+  };
+  const pause: PlannedProcess = {
+    subject: "the pause of the shared PID namespace",
+    name: "pause",
+    plan: once(() => planPause(pod, facts)),
+    request: { ...requestOf(-1), process: pauseProcess, flags: ["unrecorded"] },
+  };
+  const containers = pod.containers.map((container, index): PlannedProcess => ({
+    subject: `container ${container.name}`,
+    name: container.name,
+    plan: once(() => planContainer(pod, container, facts)),
+    request: {
+      ...requestOf(index + 1),
+      process: container.process,
+      // In the order of the manifest: one execs when the one before it has.
+      after: index === 0 ? noProcess : container.process - 1,
+      flags: launchFlagsOf(container),
+    },
+  }));
+  return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];
+}
+
+function launchFlagsOf(container: ResolvedContainer): LaunchRequest["flags"] {
+  return [
+    ...(container.stdin ? (["stdin"] as const) : []),
+    ...(container.stdinOnce ? (["stdin_once"] as const) : []),
+    ...(container.tty ? (["terminal"] as const) : []),
   ];
 }
 
-function plannedPause(pod: ResolvedPod, facts: HostFacts, extras: object): PlannedProcess {
-  const plan = planPause(pod, facts);
-  return {
-    subject: "the pause of the shared PID namespace",
-    name: "pause",
-    plan,
-    send: (client) =>
-      launchProcess(client, {
-        ...extras,
-        process: pauseProcess,
-        flags: ["unrecorded"],
-        stopSignal: sigterm,
-        graceMs: 0,
-        plan,
-      }),
-  };
-}
-
-function plannedContainer(
-  pod: ResolvedPod,
-  container: ResolvedContainer,
-  facts: HostFacts,
-  extras: object,
-): PlannedProcess {
-  const plan = planContainer(pod, container, facts);
-  return {
-    subject: `container ${container.name}`,
-    name: container.name,
-    plan,
-    send: (client) =>
-      launchProcess(client, {
-        ...extras,
-        process: container.process,
-        // In the order of the manifest: one execs when the one before it has.
-        after: container.process === 0 ? noProcess : container.process - 1,
-        flags: [
-          ...(container.stdin ? (["stdin"] as const) : []),
-          ...(container.stdinOnce ? (["stdin_once"] as const) : []),
-          ...(container.tty ? (["terminal"] as const) : []),
-        ],
-        stopSignal: sigterm,
-        graceMs: pod.terminationGraceMs,
-        plan,
-      }),
-  };
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 async function launchPod(
   spec: PodSpec,
   pod: ResolvedPod,
-  processes: readonly PlannedProcess[],
+  processes: ReturnType<typeof planProcesses>,
   facts: HostFacts,
   options: StartOptions,
   startNs: bigint,
 ): Promise<RunningPod> {
-  let running: RunningPod | undefined;
-  const events: KeeperEvents = {
-    exited: (event) => running?.events.exited(event),
-    ended: (reply) => running?.events.ended(reply),
-    closed: () => running?.events.closed(),
-  };
-  const group = makeKeeperGroup(pod.places);
-  // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait for pause.
-  const isShared = pod.namespaces.pid === "POD";
-  const first = isShared ? 2 : processes.length;
-  const replies: Promise<Reply>[] = [];
-  const keeper = (() => {
-    try {
-      return startKeeper({
-        cgroup: group,
-        seed: options.seed.fd,
-        events,
-        send: (client) => {
-          const [sandbox, ...others] = processes.slice(0, first);
-          if (sandbox) replies.push(sandbox.send(client));
-          // Second: a sandbox that fails leaves nothing, and one that comes up can be taken down by its keeper alone.
-          const teardown = planTeardown(pod.places, pod.ids.claim);
-          const plan = { process: noProcess, flags: [], stopSignal: 0, graceMs: 0, plan: teardown };
-          void launchProcess(client, plan).catch(() => {});
-          for (const planned of others) replies.push(planned.send(client));
-        },
-      });
-    } catch (error) {
-      removeKeeperGroup(pod.places);
-      throw error;
-    } finally {
-      closeFd(group);
-    }
-  })();
-  // While the keeper works: who opens the pod later reads this.
-  const state = describePod(spec, pod, facts);
-  writePodState(`${pod.places.stateParent}/${pod.uid}`, state);
-  running = new RunningPod({
-    state,
+  const [sandbox, ...others] = processes;
+  const keeper = bringUpKeeper(pod, sandbox, options);
+  const { client } = keeper;
+  const running = new RunningPod({
+    state: describePod(spec, pod, facts),
     facts,
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
     onEvent: options.onEvent,
   });
-  running.adopt(keeper.client);
-  await keeper.client.listen();
-  using _ = endOnAbort(keeper.client, options.signal);
+  keeper.events.target = running.events;
+  running.adopt(client);
+  using _ = endOnAbort(client, options.signal);
   try {
-    if (isShared) {
-      await Promise.all(replies);
-      for (const planned of processes.slice(first)) replies.push(planned.send(keeper.client));
-    }
+    const replies = await sendOthers(pod, keeper, others, running);
     const answers = await Promise.all(replies);
     running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
   } catch (error) {
-    await abandon(running, keeper.client);
-    removeKeeperGroup(pod.places);
+    await abandon(running, client);
     throw options.signal?.aborted ? aborted(options.signal) : asPodError(error, running);
   }
-  if (options.lifetime === "detached") void keeper.client.handOver().catch(() => {});
   const record = readRecord(running.directory);
   if (record) options.seed.take(record.keeperPid, record.mountNamespace);
   for (const { name } of pod.containers) {
     options.onEvent({ type: "started", pod: pod.name, container: name });
   }
   return running;
+}
+
+interface StartingKeeper {
+  readonly client: KeeperClient;
+  readonly pidfd: number;
+  readonly sandboxReply: Promise<Reply>;
+  /** Where its events go once there is a pod to hear them. */
+  readonly events: { target: KeeperEvents | undefined };
+}
+
+function bringUpKeeper(
+  pod: ResolvedPod,
+  sandbox: PlannedProcess,
+  options: StartOptions,
+): StartingKeeper {
+  const events: StartingKeeper["events"] = { target: undefined };
+  const group = makeKeeperGroup(pod.places);
+  const answered = Promise.withResolvers<Reply>();
+  try {
+    const { client, pidfd } = startKeeper({
+      cgroup: group,
+      seed: options.seed.fd,
+      events: {
+        exited: (event) => events.target?.exited(event),
+        ended: (reply) => events.target?.ended(reply),
+        closed: () => events.target?.closed(),
+      },
+      send: (toKeeper) => {
+        const plan = sandbox.plan();
+        launchProcess(toKeeper, { ...sandbox.request, plan }).then(
+          answered.resolve,
+          answered.reject,
+        );
+      },
+    });
+    return { client, pidfd, sandboxReply: answered.promise, events };
+  } catch (error) {
+    answered.promise.catch(() => {});
+    void removeKeeperGroup(pod.places);
+    throw error;
+  } finally {
+    closeFd(group);
+  }
+}
+
+/** Planned, encoded and sent while the keeper makes the sandbox. */
+async function sendOthers(
+  pod: ResolvedPod,
+  keeper: StartingKeeper,
+  others: readonly PlannedProcess[],
+  running: RunningPod,
+): Promise<Promise<Reply>[]> {
+  const { client } = keeper;
+  const replies = [keeper.sandboxReply];
+  // Before the containers: a sandbox that came up can then be taken down by its keeper alone.
+  for (const [plan, flags] of [
+    [planTeardown(pod.places, pod.ids.claim), ["quiet"]],
+    [planLastTeardown(pod.places), ["quiet", "when_alone"]],
+  ] as const) {
+    const request = { process: noProcess, flags, stopSignal: 0, graceMs: 0, plan };
+    launchProcess(client, request).catch(() => {});
+  }
+  const send = ({ plan: planned, request }: PlannedProcess) => {
+    const reply = launchProcess(client, { ...request, plan: planned() });
+    reply.catch(() => {}); // Heard together with the others.
+    replies.push(reply);
+  };
+  const isShared = pod.namespaces.pid === "POD";
+  for (const planned of isShared ? others.slice(0, 1) : others) send(planned);
+  // Who opens the pod later reads this.
+  writePodState(running.directory, running.state);
+  await client.listen();
+  if (!isShared) return replies;
+  // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait for pause.
+  const early = await Promise.all(replies);
+  if (early.every(({ status }) => status === "ok"))
+    for (const planned of others.slice(1)) send(planned);
+  return replies;
 }
 
 function endOnAbort(client: KeeperClient, signal: AbortSignal | undefined): Disposable {
@@ -309,7 +327,7 @@ function checkAnswers(
   if (!reply || !planned) return;
   throw explainReply({
     reply,
-    plan: planned.plan,
+    plan: planned.plan(),
     subject: planned.subject,
     originOf: (field) => originOf(spec, field),
   });
@@ -321,7 +339,7 @@ function readTrace(
   startNs: bigint,
 ): readonly TraceSpan[] {
   return processes.flatMap(({ name, plan }, index) =>
-    spansOf(name, plan, answers[index]?.trace ?? [], startNs),
+    spansOf(name, plan(), answers[index]?.trace ?? [], startNs),
   );
 }
 

@@ -69,12 +69,9 @@ pub fn progress(keeper: *Keeper) void {
 }
 
 fn finish(keeper: *Keeper) noreturn {
-    for (&keeper.slots, 0..) |*slot, index| {
-        // The teardown opens what it needs by name; only mounts and groups held here could keep them busy.
-        _ = index;
-        slot.release();
-    }
-    const status = launch.runTeardown(keeper);
+    // The teardown opens what it needs by name; mounts and groups held here would only keep them busy.
+    for (&keeper.slots) |*slot| slot.release();
+    const status = launch.runTeardown(keeper, keeper.teardown);
     const body: protocol.Reply = .{
         .status = status,
         .process = protocol.no_process,
@@ -85,5 +82,9 @@ fn finish(keeper: *Keeper) noreturn {
         .elapsed_ns = 0,
     };
     connection.announce(keeper, .ended, &body);
+    // A client removes the keeper's own group when it has gone. Leaving the group first takes the kernel a grace period of
+    // some ten milliseconds, so it is done only where nobody waits.
+    for (keeper.connections) |client| if (client.fd.isOpen()) linux.exit_group(0);
+    _ = launch.runTeardown(keeper, keeper.last_teardown);
     linux.exit_group(0);
 }

@@ -141,6 +141,7 @@ pub const Keeper = struct {
     /// The same for input that a terminal did not take.
     input_retry_ns: i64,
     teardown: []align(4096) u8,
+    last_teardown: []align(4096) u8,
     started_ns: i64,
     mount_namespace: u32,
 
@@ -162,6 +163,7 @@ pub const Keeper = struct {
         keeper.log_retry_ns = 0;
         keeper.input_retry_ns = 0;
         keeper.teardown = &.{};
+        keeper.last_teardown = &.{};
         keeper.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
         keeper.mount_namespace = 0;
         for (&keeper.connections) |*connection| connection.* = .{};

@@ -42,7 +42,7 @@ pub fn begin(keeper: *Keeper, index: u32, client: Client, fds_count: u32, body: 
     const view = View.init(bytes) catch return request.refuse(keeper, client, .invalid);
     switch (view.header().kind) {
         .sandbox => startSandbox(keeper, client, wish, view),
-        .teardown => keepTeardown(keeper, client, bytes),
+        .teardown => keepTeardown(keeper, client, wish, bytes),
         .update => runUpdate(keeper, client, wish, view),
         .container, .exec => startProcess(keeper, client, wish, view, &fds),
     }
@@ -89,6 +89,7 @@ fn startSandbox(keeper: *Keeper, client: Client, wish: *const protocol.Launch, v
     keeper.sandbox_up = done;
     keeper.housekeeping_due = done;
     sendTrace(keeper, client, launch);
+    if (done and wish.flags.quiet) return;
     sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
 }
 
@@ -99,21 +100,23 @@ fn runSandbox(keeper: *Keeper, launch: *Launch) bool {
 }
 
 /// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after a keeper that died.
-fn keepTeardown(keeper: *Keeper, client: Client, bytes: []align(8) const u8) void {
+fn keepTeardown(keeper: *Keeper, client: Client, wish: *const protocol.Launch, bytes: []align(8) const u8) void {
     const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(keeper, client, .refused);
     @memcpy(memory[0..bytes.len], bytes);
-    if (keeper.teardown.len > 0) keeper_file.unmap(keeper.teardown);
-    keeper.teardown = memory;
-    if (keeper.sandbox_up) return request.reply(keeper, client, .ok, protocol.no_process);
-    const status = runTeardown(keeper);
-    request.reply(keeper, client, status, protocol.no_process);
+    const place = if (wish.flags.when_alone) &keeper.last_teardown else &keeper.teardown;
+    if (place.len > 0) keeper_file.unmap(place.*);
+    place.* = memory;
+    if (!keeper.sandbox_up and !wish.flags.when_alone) {
+        return request.reply(keeper, client, runTeardown(keeper, memory), protocol.no_process);
+    }
+    if (!wish.flags.quiet) request.reply(keeper, client, .ok, protocol.no_process);
 }
 
 /// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run again.
-pub fn runTeardown(keeper: *Keeper) protocol.Status {
-    if (keeper.teardown.len == 0) return .ok;
-    const head: *const schema.Header = @ptrCast(keeper.teardown.ptr);
-    const view = View.init(keeper.teardown[0..head.bytes]) catch return .invalid;
+pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
+    if (plan.len == 0) return .ok;
+    const head: *const schema.Header = @ptrCast(plan.ptr);
+    const view = View.init(plan[0..head.bytes]) catch return .invalid;
     const launch = allocate(keeper, view) orelse return .refused;
     defer free(launch);
 

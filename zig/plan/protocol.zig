@@ -69,7 +69,11 @@ pub const LaunchFlags = packed struct(u32) {
     unrecorded: bool = false,
     /// Standard input ends with its first attached client.
     stdin_once: bool = false,
-    _: u26 = 0,
+    /// Answer only a failure: the answers to what was asked after it say that it went well.
+    quiet: bool = false,
+    /// A teardown's: what the keeper does last of all when no client is left to do it.
+    when_alone: bool = false,
+    _: u24 = 0,
 };
 
 /// Followed by the plan.
