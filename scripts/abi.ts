@@ -4,10 +4,13 @@ import { join } from "node:path";
 import { keepGenerated } from "./generated.ts";
 import { root } from "./library.mjs";
 
-/** Compiled by the first call; Zig's cache answers the others. */
+/**
+ * Compiled by the first call; Zig's cache answers the others. It must be this checkout's own: the
+ * global one, the default of `zig run`, answers with what another checkout printed.
+ */
 function printed(...words: string[]): string {
-  const zig = join(root, "node_modules/.bin/zig");
-  const { stdout, exitCode } = Bun.spawnSync([zig, "run", "zig/abi.zig", "--", ...words], {
+  const zig = [join(root, "node_modules/.bin/zig"), "run", "--cache-dir", ".zig-cache"];
+  const { stdout, exitCode } = Bun.spawnSync([...zig, "zig/abi.zig", "--", ...words], {
     cwd: root,
     stderr: "inherit",
   });
