@@ -66,7 +66,8 @@ async function buildExecutable(): Promise<void> {
   const embedded = join(root, "scripts/embedded.ts");
   await bundle({
     entrypoints: [entry],
-    // The entry's first import runs before the command is loaded; src/native/library.ts reads the name.
+    // The entry's first import runs before the command is loaded; src/native/library.ts reads the
+    // name.
     files: {
       [entry]: `import ${JSON.stringify(embedded)}; import ${JSON.stringify(join(root, "pod.ts"))};`,
       [embedded]:

@@ -6,7 +6,10 @@ import { keepGenerated } from "./generated.ts";
 
 const root = join(import.meta.dir, "..");
 
-/** Zig names a few calls otherwise than arch/x86/entry/syscalls/syscall_64.tbl and scripts/syscall.tbl do. */
+/**
+ * Zig names a few calls otherwise than arch/x86/entry/syscalls/syscall_64.tbl and
+ * scripts/syscall.tbl do.
+ */
 const kernelNames: Readonly<Record<string, string>> = {
   fstatat64: "newfstatat",
   sysctl: "_sysctl",

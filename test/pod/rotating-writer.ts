@@ -1,4 +1,5 @@
-// Writes 20,000 numbered lines to the log of the directory given and rotates as the keeper does, step by step.
+// Writes 20,000 numbered lines to the log of the directory given and rotates as the keeper does,
+// step by step.
 
 import { closeSync, existsSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
