@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import type { Cell } from "./cell.ts";
 import { floorCell } from "./floor.ts";
 import { ociCell } from "./oci.ts";
+import { peapodCell } from "./peapod.ts";
 import { describeBusy, readLoad, runRounds } from "./rounds.ts";
 import { printTable } from "./table.ts";
 
@@ -75,6 +76,7 @@ function makeCells(
 ): { all: Cell[]; end(): Promise<void> } {
   const all = [
     floorCell({ twin: "best", containers, joins, directory }),
+    peapodCell({ containers, joins, directory }),
     floorCell({ twin: "naive", containers, joins, directory }),
     ociCell({ runtime: "crun", containers, directory }),
     ociCell({ runtime: "runc", containers, directory }),

@@ -122,6 +122,11 @@ export function openDirectoryFd(path: string): number {
   return syscall("openat", AT_FDCWD, cString(path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }
 
+/** An input without content that never ends the input of others. */
+export function openNull(): number {
+  return syscall("openat", AT_FDCWD, cString("/dev/null"), O_RDONLY | O_CLOEXEC, 0);
+}
+
 /** `[read end, write end]`, both close-on-exec. */
 export function pipe(): readonly [number, number] {
   const ends = alloc(8);

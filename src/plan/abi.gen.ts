@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0xfee6e930bd34da7n;
+export const layoutHash = 0x7208f574ffacfd00n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -15,7 +15,7 @@ export const processesMax = 2048;
 export const noProcess = 4294967295;
 export const recordMagic = 1145259346;
 
-export const stages = ["prepare", "build", "enter", "limit", "exec"] as const;
+export const stages = ["prepare", "build", "enter", "limit", "exec", "later"] as const;
 
 export const planKinds = ["sandbox", "container", "exec", "update", "teardown"] as const;
 
@@ -312,7 +312,7 @@ export const recordEntry = {
 export const ops = {
   open_directory: {
     tag: 0,
-    stages: ["prepare"],
+    stages: ["prepare", "later"],
     size: 16,
     fields: {
       path: { type: "text", offset: 0 },
@@ -321,7 +321,7 @@ export const ops = {
   },
   make_directory: {
     tag: 1,
-    stages: ["prepare"],
+    stages: ["prepare", "build", "later"],
     size: 32,
     fields: {
       name: { type: "text", offset: 0 },
@@ -422,7 +422,7 @@ export const ops = {
   },
   open_log: {
     tag: 9,
-    stages: ["prepare"],
+    stages: ["later"],
     size: 32,
     fields: {
       name: { type: "text", offset: 0 },

@@ -43,7 +43,6 @@ export function planContainer(
       ...root.prepare,
       ...shared.prepare,
       ...volumes.flatMap(({ prepare }) => prepare),
-      ...planLog(container, options, slots),
       ...planSpawn(pod, container, group),
       ...planOomScore(pod, container, facts),
       // The root, then what belongs to every container, then volumes: a volume may sit on any of them.
@@ -54,6 +53,8 @@ export function planContainer(
       ...planEnter(container, facts, options.enter ?? "enter_by_move"),
       ...steps("limit", container.field, planLimits(facts, terminalOf(container))),
       ...planExec(container),
+      // The process starts without it; its first output waits in the pipe.
+      ...planLog(container, options, slots),
     ],
     rootUid: pod.ids.firstId,
     rootGid: pod.ids.firstId,
@@ -101,15 +102,14 @@ function planRoot(
   return {
     prepare: steps("prepare", origin, [
       ...layers.map(({ path, slot }) => openLayer(pod, facts, path, slot)),
-      writable("upper", upper),
-      writable("work", work),
-      ...(facts.layersByDescriptor ? [] : [make]),
+      ...(facts.layersByDescriptor ? [] : [writable("upper", upper), writable("work", work), make]),
       ...binds.map(({ source, slot }) =>
         openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
       ),
     ]),
     build: steps("build", origin, [
-      ...(facts.layersByDescriptor ? [make] : []),
+      // By the child where it can: containers of a pod then do it side by side.
+      ...(facts.layersByDescriptor ? [writable("upper", upper), writable("work", work), make] : []),
       { op: "place_root", tree: overlay },
       ...binds.map(({ target, slot }) => ({ op: "attach", tree: slot, target }) as const),
     ]),
@@ -261,7 +261,7 @@ function planLog(
   slots: PlanSlots,
 ): Step[] {
   const directory = slots.take();
-  return steps("prepare", container.field, [
+  return steps("later", container.field, [
     {
       op: "make_directory",
       parent: podSlot.logs,

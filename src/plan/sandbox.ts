@@ -14,7 +14,7 @@ const filesBytes = 1 << 20;
 export function planSandbox(pod: ResolvedPod, facts: HostFacts): Plan {
   const slots = new PlanSlots();
   const steps: Step[] = [
-    ...planPlaces(pod, slots),
+    ...planPlaces(pod, facts, slots),
     ...planGroup(pod, facts, slots),
     ...planNamespaces(pod),
     ...planSharedFiles(pod, facts),
@@ -35,12 +35,24 @@ export function steps(stage: Step["stage"], origin: string, ops: readonly Op[]):
   return ops.map((op) => ({ stage, op, origin }));
 }
 
-function planPlaces(pod: ResolvedPod, slots: PlanSlots): Step[] {
+function planPlaces(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[] {
   const { places, ids } = pod;
   const data = slots.take();
   const logs = slots.take();
   const directory = slots.take();
   const owner = { uid: ids.firstId, gid: ids.firstId };
+  const detach: Op = {
+    op: "open_volume",
+    path: `${places.dataParent}/${places.uid}`,
+    sub_path: "",
+    base: noSlot,
+    slot: podSlot.data,
+    attributes: [],
+    user_namespace: noSlot,
+    expect: "directory",
+    create_mode: 0,
+    recursive: 0,
+  };
   return steps("prepare", "", [
     {
       op: "open_directory",
@@ -53,23 +65,12 @@ function planPlaces(pod: ResolvedPod, slots: PlanSlots): Step[] {
       op: "make_directory",
       parent: data,
       name: places.uid,
-      slot: directory,
+      slot: facts.layersByDescriptor ? directory : podSlot.data,
       mode: 0o700,
       ...owner,
     },
     // One detached mount for all: overlayfs wants upper and work in the same.
-    {
-      op: "open_volume",
-      path: `${places.dataParent}/${places.uid}`,
-      sub_path: "",
-      base: noSlot,
-      slot: podSlot.data,
-      attributes: [],
-      user_namespace: noSlot,
-      expect: "directory",
-      create_mode: 0,
-      recursive: 0,
-    },
+    ...(facts.layersByDescriptor ? [detach] : []),
     { op: "open_directory", path: places.logsParent, slot: logs },
     {
       op: "make_directory",

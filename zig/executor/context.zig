@@ -52,6 +52,8 @@ pub const Context = struct {
     log: LogTarget = .{},
     /// Operations of `prepare` that have been carried out, for undo.
     prepared: u32 = 0,
+    /// One past the last operation of `later` that has been carried out.
+    reached_later: u32 = 0,
     in_host: bool = false,
     root: Fd = .none,
     /// The empty directory that masks others, once it is attached somewhere.

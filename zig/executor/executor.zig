@@ -32,6 +32,16 @@ pub fn runPrepare(context: *Context) Error!void {
     try context.leaveHost();
 }
 
+/// What the process can start without.
+pub fn runLater(context: *Context) Error!void {
+    var steps = context.view.steps();
+    while (steps.next()) |step| {
+        if (step.stage != .later) continue;
+        try run(context, step);
+        context.reached_later = step.index + 1;
+    }
+}
+
 /// A teardown: every operation, whatever became of the one before. True when all of them succeeded.
 pub fn runAll(context: *Context) bool {
     var complete = true;

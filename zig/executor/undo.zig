@@ -8,18 +8,27 @@ const cgroup = @import("cgroup.zig");
 const tree = @import("tree.zig");
 const linux = calls.linux;
 
-/// The child, if there was one, has been reaped. Failures are left to `down`, which computes the same from the pod's id.
-pub fn undo(context: *Context) void {
+/// The child, if there was one, has been reaped; `failed` is the operation that it failed at. What can't be taken back is
+/// left to `down`, which computes the same from the pod's id.
+pub fn undo(context: *Context, failed: u32) void {
     context.leaveHost() catch {};
-    var remaining = context.prepared;
+    var remaining = context.view.header().operations;
     while (remaining > 0) {
         remaining -= 1;
         var steps = context.view.steps();
         while (steps.next()) |step| {
-            if (step.index == remaining) undoOne(context, step.op);
+            if (step.index != remaining) continue;
+            const was_done = switch (step.stage) {
+                .prepare => step.index < context.prepared,
+                .build => step.index < failed,
+                .later => step.index < context.reached_later,
+                .enter, .limit, .exec => false,
+            };
+            if (was_done) undoOne(context, step.op);
         }
     }
     context.prepared = 0;
+    context.reached_later = 0;
 }
 
 fn undoOne(context: *Context, op: schema.Op) void {

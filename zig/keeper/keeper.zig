@@ -64,6 +64,8 @@ pub const Process = struct {
     stop_signal: u32 = 15,
     client: Client = .{},
     launch: ?*Launch = null,
+    /// Its `later` stage has still to run.
+    later_due: bool = false,
     pidfd: Fd = .none,
     pid: u32 = 0,
     /// The first of two clones, gone as soon as the second was made.
@@ -133,6 +135,8 @@ pub const Keeper = struct {
     detached: bool,
     /// Socket and record are made while the first children build.
     housekeeping_due: bool,
+    /// Launches whose `later` stage has still to run.
+    later_due: u32,
     ending: Ending,
     grace_ms: u32,
     kill_at_ns: i64,
@@ -157,6 +161,7 @@ pub const Keeper = struct {
         keeper.sandbox_up = false;
         keeper.detached = false;
         keeper.housekeeping_due = false;
+        keeper.later_due = 0;
         keeper.ending = .no;
         keeper.grace_ms = 0;
         keeper.kill_at_ns = 0;

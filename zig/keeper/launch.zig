@@ -85,7 +85,7 @@ fn startSandbox(keeper: *Keeper, client: Client, wish: *const protocol.Launch, v
     defer free(launch);
 
     const done = runSandbox(keeper, launch);
-    if (!done) undo.undo(&launch.context);
+    if (!done) undo.undo(&launch.context, launch.report.operation);
     keeper.sandbox_up = done;
     keeper.housekeeping_due = done;
     sendTrace(keeper, client, launch);
@@ -96,6 +96,7 @@ fn startSandbox(keeper: *Keeper, client: Client, wish: *const protocol.Launch, v
 fn runSandbox(keeper: *Keeper, launch: *Launch) bool {
     lean.enter(keeper, launch.report) catch return false;
     executor.runPrepare(&launch.context) catch return false;
+    executor.runLater(&launch.context) catch return false;
     return true;
 }
 
@@ -191,16 +192,35 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     process.pid = context.pid;
     process.pidfd = context.process;
     context.process = .none;
-    process.log = context.log;
-    process.log_directory = duplicate(context.log.directory);
-    context.log.file = .none;
+    process.later_due = true;
+    keeper.later_due += 1;
     keepGroup(process, context);
     keepProcess(process, context);
     const index = keeper.indexOf(process);
     keeper_file.watch(keeper, process.pidfd.raw, .pidfd, index, linux.EPOLL.IN);
     keeper_file.watch(keeper, process.status.raw, .status, index, linux.EPOLL.IN);
-    stream.watch(keeper, process);
     if (gateIsOpen(keeper, process.after)) openGate(process);
+}
+
+/// While the child builds, or when it was faster, before anybody hears of it: the log is there before it is written.
+pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
+    if (!process.later_due) return;
+    process.later_due = false;
+    keeper.later_due -= 1;
+    const context = &process.launch.?.context;
+    // The child reports its own failures in the same place.
+    var own: Report = .{};
+    const shared = context.report;
+    context.report = &own;
+    defer context.report = shared;
+    executor.runLater(context) catch |err| {
+        report_file.Failure.of(&own).into(shared);
+        return err;
+    };
+    process.log = context.log;
+    process.log_directory = duplicate(context.log.directory);
+    context.log.file = .none;
+    stream.watch(keeper, process);
 }
 
 /// The group and what it takes to remove it, from the plan's `make_cgroup`.
@@ -259,7 +279,14 @@ pub fn onStatus(keeper: *Keeper, process: *Process) void {
         _ = calls.pidfd_send_signal(process.pidfd.raw, 9); // Killed at its gate, or about to exit by itself.
         return;
     }
+    runLater(keeper, process) catch return failLater(process);
     started(keeper, process);
+}
+
+/// Without its log a process does not run: it is killed, and its launch fails when it has been reaped.
+pub fn failLater(process: *Process) void {
+    process.failed = .failed;
+    _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
 }
 
 /// After the second clone the process to look after is its child, which CLONE_PARENT made ours.
@@ -299,7 +326,9 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     const launch = process.launch.?;
     process.status.release();
     process.cgroup.release();
-    undo.undo(&launch.context);
+    if (process.later_due) keeper.later_due -= 1;
+    process.later_due = false;
+    undo.undo(&launch.context, launch.report.operation);
     sendTrace(keeper, process.client, launch);
     sendReply(keeper, process.client, status, launch.report, process.id, process.arrived_ns);
     free(launch);

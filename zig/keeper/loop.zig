@@ -65,12 +65,22 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
 
 /// Nothing to react to: what was put off while children build, or memory that a burst of output took.
 fn idle(keeper: *Keeper) void {
+    if (keeper.later_due > 0) return runLater(keeper);
     if (keeper.housekeeping_due) {
         keeper.housekeeping_due = false;
         const directory = keeper.slots[@intFromEnum(schema.Slot.state_directory)].raw;
         record.open(keeper, directory);
         listen(keeper, directory);
     } else if (log.isDirty()) log.relax();
+}
+
+/// One launch at a time, so that a child that has exec'd in between is heard of.
+fn runLater(keeper: *Keeper) void {
+    for (keeper.used()) |*process| {
+        if (process.state == .free or !process.later_due) continue;
+        launch.runLater(keeper, process) catch launch.failLater(process);
+        return;
+    }
 }
 
 /// By a name relative to the state directory: its path may be longer than a socket's address, and is not in our namespace.
@@ -93,7 +103,7 @@ fn listen(keeper: *Keeper, directory: i32) void {
 
 /// -1 for "until something happens".
 fn timeoutMs(keeper: *Keeper) i32 {
-    if (keeper.housekeeping_due) return 0;
+    if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
     var next: i64 = std.math.maxInt(i64);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
     if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);

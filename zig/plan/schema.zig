@@ -27,6 +27,8 @@ pub const Stage = enum(u8) {
     enter,
     limit,
     exec,
+    /// The keeper once more, while the child builds: what the process does not need to start. Only the answer waits for it.
+    later,
 };
 
 /// A numbered descriptor. `none` where an operation can do without.
@@ -86,7 +88,7 @@ pub const Record = extern struct {
 };
 
 pub const OpenDirectory = extern struct {
-    pub const stages = .{.prepare};
+    pub const stages = .{ .prepare, .later };
     path: Text,
     slot: Slot,
     _: [4]u8 = @splat(0),
@@ -94,7 +96,7 @@ pub const OpenDirectory = extern struct {
 
 /// Undone by removing the directory with all it holds. One that exists already is an error: names carry the pod's id.
 pub const MakeDirectory = extern struct {
-    pub const stages = .{.prepare};
+    pub const stages = .{ .prepare, .build, .later };
     name: Text,
     parent: Slot,
     slot: Slot,
@@ -189,7 +191,7 @@ pub const MakeOverlay = extern struct {
 
 /// Where stdout and stderr of the process go, in the CRI's log format.
 pub const OpenLog = extern struct {
-    pub const stages = .{.prepare};
+    pub const stages = .{.later};
     name: Text,
     bytes_max: u64,
     directory: Slot,
