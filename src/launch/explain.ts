@@ -29,7 +29,8 @@ export function explainReply({ reply, plan, subject, originOf }: ExplainInput): 
   if (reply.status !== "failed") return explainRefusal(reply, subject);
   const step = plan.steps[reply.operation];
   if (!step) return explainRefusal(reply, subject);
-  const { code, message } = tell(step.op, errnoName(reply.errno), subject);
+  const call = calls[reply.call] ?? "";
+  const { code, message } = tell(step.op, call, errnoName(reply.errno), subject);
   return new PodError({
     code,
     message,
@@ -72,12 +73,18 @@ function describeFailure(reply: Reply, plan: Plan, step: Step): string {
 /** Operations whose failure has a cause of its own to name; the others say what they are. */
 function tell(
   op: Op,
+  call: string,
   errno: string,
   subject: string,
 ): { readonly code: ErrorCode; readonly message: string } {
   switch (op.op) {
     case "exec":
-      return tellExec(op.arguments[0] ?? "", errno, subject, op.directory);
+      return call === "execve"
+        ? tellExec(op.arguments[0] ?? "", errno, subject)
+        : {
+            code: "container.bad-directory",
+            message: `${op.directory}, the working directory of ${subject}, cannot be entered`,
+          };
     case "open_volume":
       return tellVolume(op.path, op.sub_path, op.expect, errno, subject);
     case "attach":
@@ -98,14 +105,14 @@ function tell(
   }
 }
 
-function tellExec(command: string, errno: string, subject: string, directory: string) {
+function tellExec(command: string, errno: string, subject: string) {
   const quoted = JSON.stringify(command);
   switch (errno) {
     case "ENOENT":
     case "ENOTDIR":
       return {
         code: "container.not-found",
-        message: `${quoted} does not exist in ${subject}, or its working directory ${directory} does not`,
+        message: `${quoted} does not exist in ${subject}`,
       } as const;
     case "EACCES":
     case "ENOEXEC":

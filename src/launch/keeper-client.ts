@@ -105,10 +105,11 @@ export class KeeperClient implements Disposable {
     return this.#open;
   }
 
-  /** Called once, at once when the connection is closed already. */
-  onClosed(listener: () => void): void {
+  /** Called once, at once when the connection is closed already; the result takes it back. */
+  onClosed(listener: () => void): () => void {
     if (this.#open) this.#closedListeners.add(listener);
     else listener();
+    return () => void this.#closedListeners.delete(listener);
   }
 
   /** Answers arrive from here on; what was sent before is not lost. */
@@ -144,8 +145,13 @@ export class KeeperClient implements Disposable {
     const body = new Uint8Array(wish.length + request.plan.length);
     body.set(wish);
     body.set(request.plan, wish.length);
-    if (onExit) this.#exits.set(request.process, onExit);
-    return this.#request("launch", body, request.fds, request.flags.includes("quiet"));
+    const answer = this.#request("launch", body, request.fds, request.flags.includes("quiet"));
+    if (!onExit) return answer;
+    this.#exits.set(request.process, onExit);
+    return answer.then((reply) => {
+      if (reply.status !== "ok") this.#exits.delete(request.process);
+      return reply;
+    });
   }
 
   signal(process: number, number: number = sigterm): Promise<Reply> {

@@ -2,7 +2,7 @@
 
 import { PodError } from "../errors/pod-error.ts";
 import type { KeeperClient } from "../launch/keeper-client.ts";
-import { closeFd } from "../native/syscalls.ts";
+import { closeFd, openNull } from "../native/syscalls.ts";
 import { openReadPipe, openWritePipe } from "./pipes.ts";
 import { signalNumber } from "./record.ts";
 import type { ContainerEntry } from "./state.ts";
@@ -69,13 +69,20 @@ export class RunningContainer implements Container {
     const input = options.stdin ? openWritePipe() : undefined;
     const output = openReadPipe();
     const errors = this.entry.tty ? undefined : openReadPipe();
-    const closed = input ? undefined : openWritePipe();
-    const fds = [(input ?? closed)?.theirs ?? -1, output.theirs];
+    // Not a pipe that is closed at once: its end would be the end of a stdinOnce container's input.
+    const fds = [input?.theirs ?? openNull(), output.theirs];
     if (errors) fds.push(errors.theirs);
-    if (closed) void closed.stream.close();
+    const release = () => {
+      input?.release();
+      output.release();
+      errors?.release();
+    };
     try {
       const { status } = await client.attach(this.entry.process, fds);
       if (status !== "ok") throw this.#notRunning();
+    } catch (error) {
+      release();
+      throw error;
     } finally {
       for (const fd of fds) closeFd(fd);
     }
@@ -87,9 +94,7 @@ export class RunningContainer implements Container {
         await client.resize(this.entry.process, rows, columns);
       },
       async [Symbol.asyncDispose]() {
-        await input?.stream.close().catch(() => {});
-        await output.stream.cancel().catch(() => {});
-        await errors?.stream.cancel().catch(() => {});
+        release();
       },
     };
   }

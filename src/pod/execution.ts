@@ -3,9 +3,9 @@
 import { PodError } from "../errors/pod-error.ts";
 import { explainReply } from "../launch/explain.ts";
 import type { ExitedEvent, KeeperClient } from "../launch/keeper-client.ts";
+import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";
-import { AT_FDCWD, closeFd, O_CLOEXEC, O_RDONLY, syscall } from "../native/syscalls.ts";
-import { cString } from "../native/memory.ts";
+import { closeFd, openNull } from "../native/syscalls.ts";
 import type { Plan } from "../plan/plan.ts";
 import { collect, openReadPipe, openWritePipe } from "./pipes.ts";
 import type { ReadPipe, WritePipe } from "./pipes.ts";
@@ -26,6 +26,13 @@ const sigkill = 9;
 
 type Collected = { readonly bytes: Uint8Array; readonly isTruncated: boolean };
 const nothing: Collected = { bytes: new Uint8Array(0), isTruncated: false };
+const killed = {
+  exitCode: 128 + sigkill,
+  signal: "SIGKILL",
+  oomKilled: false,
+  cpuMs: 0,
+  memoryPeakBytes: 0,
+} as const;
 
 /** `connect` finds the keeper and makes the plan; the streams are there at once. */
 export function startExecution(
@@ -49,6 +56,7 @@ class RunningExecution implements Execution {
   readonly #target: Promise<ExecTarget>;
   readonly #startedMs = performance.now();
   #timedOut = false;
+  #isAborted = false;
   #isOver = false;
 
   constructor(connect: (isTerminal: boolean) => Promise<ExecTarget>, options: ExecOptions) {
@@ -66,7 +74,12 @@ class RunningExecution implements Execution {
     // Either may be ignored by a caller that awaits the other.
     this.started.catch(() => {});
     this.result.catch(() => {});
-    this.#exit.promise.catch(() => {});
+    const over = () => {
+      this.#isOver = true;
+      // What is still on its way has nobody left to read it.
+      this.#input?.release();
+    };
+    this.#exit.promise.then(over, over);
   }
 
   async kill(signal: NodeJS.Signals | number = sigterm): Promise<void> {
@@ -83,14 +96,14 @@ class RunningExecution implements Execution {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (!this.#isOver) await this.kill("SIGKILL").catch(() => {});
+    await this.#exit.promise.catch(() => {});
+    this.#output.release();
+    this.#errors?.release();
     await this.result.catch(() => {});
   }
 
   async #start(): Promise<void> {
-    const nullInput = this.#input
-      ? -1
-      : syscall("openat", AT_FDCWD, cString("/dev/null"), O_RDONLY | O_CLOEXEC, 0);
-    const fds = [this.#input?.theirs ?? nullInput, this.#output.theirs];
+    const fds = [this.#input?.theirs ?? openNull(), this.#output.theirs];
     if (this.#errors) fds.push(this.#errors.theirs);
     try {
       const { client, process, target, plan, subject } = await this.#target;
@@ -115,7 +128,12 @@ class RunningExecution implements Execution {
         const originOf = (field: string) => ({ field, file: "", line: 0, column: 0 });
         throw explainReply({ reply, plan, subject, originOf });
       }
-      client.onClosed(() => this.#exit.reject(lost(subject)));
+      const forget = client.onClosed(() => this.#exit.reject(lost(subject)));
+      this.#exit.promise.then(forget, () => {});
+    } catch (error) {
+      const told = error instanceof KeeperGone ? lost("a command") : error;
+      this.#exit.reject(told);
+      throw told;
     } finally {
       for (const fd of fds) closeFd(fd);
     }
@@ -123,29 +141,42 @@ class RunningExecution implements Execution {
 
   async #finish(): Promise<ExecResult> {
     const outputs = this.#drain();
-    const limits = this.#watchLimits();
+    using _ = this.#watchLimits();
     try {
-      await this.started;
+      // A consumer of the output that fails ends the command, as a closed pipe would.
       const [exit, [out, err]] = await Promise.all([this.#exit.promise, outputs]);
-      const status = makeExitStatus(exit);
-      return {
-        exitCode: status.exitCode,
-        signal: status.signal,
-        oomKilled: status.oomKilled,
-        timedOut: this.#timedOut,
-        truncated: out.isTruncated || err.isTruncated,
-        wallMs: performance.now() - this.#startedMs,
-        cpuMs: status.cpuMs,
-        memoryPeakBytes: status.memoryPeakBytes,
-        stdout: out.bytes,
-        stderr: err.bytes,
-      };
+      if (this.#isAborted) throw this.#options.signal?.reason;
+      return this.#describe(makeExitStatus(exit), out, err);
     } catch (error) {
-      throw this.#options.signal?.aborted ? this.#options.signal.reason : error;
+      if (this.#isAborted) throw this.#options.signal?.reason;
+      if (!this.#isOver) await this.kill("SIGKILL").catch(() => {});
+      // Killed before it had exec'd: a result like any other timeout's.
+      if (this.#timedOut) return this.#describe(killed, nothing, nothing);
+      throw error;
     } finally {
-      this.#isOver = true;
-      limits[Symbol.dispose]();
+      // Streams that were handed out are their reader's to finish.
+      if (!this.stdout) this.#output.release();
+      if (!this.stderr) this.#errors?.release();
     }
+  }
+
+  #describe(
+    status: Pick<ExecResult, "exitCode" | "signal" | "oomKilled" | "cpuMs" | "memoryPeakBytes">,
+    out: Collected,
+    err: Collected,
+  ): ExecResult {
+    return {
+      exitCode: status.exitCode,
+      signal: status.signal,
+      oomKilled: status.oomKilled,
+      timedOut: this.#timedOut,
+      truncated: out.isTruncated || err.isTruncated,
+      wallMs: performance.now() - this.#startedMs,
+      cpuMs: status.cpuMs,
+      memoryPeakBytes: status.memoryPeakBytes,
+      stdout: out.bytes,
+      stderr: err.bytes,
+    };
   }
 
   /** Input goes in beside it: a command may answer before it has read everything. */
@@ -180,12 +211,16 @@ class RunningExecution implements Execution {
     const { timeoutMs, signal } = this.#options;
     const kill = () => void this.kill("SIGKILL").catch(() => {});
     const timer = timeoutMs === undefined ? undefined : setTimeout(onTimeout.bind(this), timeoutMs);
-    signal?.addEventListener("abort", kill, { once: true });
-    if (signal?.aborted) kill();
+    const onAbort = () => {
+      this.#isAborted = true;
+      kill();
+    };
+    signal?.addEventListener("abort", onAbort, { once: true });
+    if (signal?.aborted) onAbort();
     return {
       [Symbol.dispose]() {
         clearTimeout(timer);
-        signal?.removeEventListener("abort", kill);
+        signal?.removeEventListener("abort", onAbort);
       },
     };
 

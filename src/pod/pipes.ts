@@ -6,27 +6,30 @@ export interface ReadPipe {
   readonly stream: ReadableStream<Uint8Array>;
   /** For the keeper; the caller closes it after sending. */
   readonly theirs: number;
+  /** Closes our end, whoever holds the stream: its reader sees the end. */
+  release(): void;
 }
 
 export interface WritePipe {
   readonly stream: WritableStream<Uint8Array>;
   readonly theirs: number;
+  /** Closes our end, at the latest when the other end has gone. */
+  release(): void;
 }
 
 export function openReadPipe(): ReadPipe {
   const [ours, theirs] = pipe();
-  return { stream: readAll(ours), theirs };
-}
-
-/** Closes the descriptor at the end, or when the reader gives up. */
-function readAll(fd: number): ReadableStream<Uint8Array> {
-  const source = Bun.file(fd).stream().getReader();
+  const source = Bun.file(ours).stream().getReader();
   let isOpen = true;
   const close = () => {
-    if (isOpen) closeFd(fd);
+    if (isOpen) closeFd(ours);
     isOpen = false;
   };
-  return new ReadableStream<Uint8Array>(
+  const cancel = async () => {
+    await source.cancel();
+    close();
+  };
+  const stream = new ReadableStream<Uint8Array>(
     {
       async pull(controller) {
         const { done, value } = await source.read();
@@ -35,31 +38,44 @@ function readAll(fd: number): ReadableStream<Uint8Array> {
           controller.close();
         } else controller.enqueue(value);
       },
-      async cancel() {
-        await source.cancel();
-        close();
-      },
+      cancel,
     },
     { highWaterMark: 0 },
   );
+  return { stream, theirs, release: () => void cancel().catch(() => {}) };
 }
 
 export function openWritePipe(): WritePipe {
   const [theirs, ours] = pipe();
   const sink = Bun.file(ours).writer();
+  let isOpen = true;
   const end = async () => {
-    await sink.end();
-    closeFd(ours);
+    if (!isOpen) return;
+    isOpen = false;
+    try {
+      // Waits for what is on its way: until it has been read, or until nobody is left to read it.
+      await sink.end();
+    } finally {
+      closeFd(ours);
+    }
   };
+  const release = () => void end().catch(() => {});
   const stream = new WritableStream<Uint8Array>({
     async write(chunk) {
-      sink.write(chunk);
-      await sink.flush();
+      if (!isOpen) throw new Error("nobody is left to read this");
+      try {
+        sink.write(chunk);
+        await sink.flush();
+      } catch (error) {
+        // The stream has failed for good, and nobody will close it.
+        release();
+        throw error;
+      }
     },
     close: end,
-    abort: end,
+    abort: release,
   });
-  return { stream, theirs };
+  return { stream, theirs, release };
 }
 
 /** Up to `bytesMax` of a stream; the rest is read and dropped, so that the writer never waits. */

@@ -5,7 +5,7 @@ import { PodError } from "../errors/pod-error.ts";
 import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { planExec } from "../plan/exec.ts";
-import { resolveCandidates } from "../resolve/command.ts";
+import { mergeEnv, resolveCandidates } from "../resolve/command.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
 import { startExecution } from "./execution.ts";
@@ -218,11 +218,10 @@ export class RunningPod implements Pod {
         message: "the command to execute is empty",
       });
     }
-    const env = [
-      ...entry.env,
-      ...(options.tty && !entry.tty ? ["TERM=xterm"] : []),
-      ...Object.entries<string>(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
-    ];
+    const env = mergeEnv(
+      [...entry.env, ...(options.tty && !entry.tty ? ["TERM=xterm"] : [])],
+      Object.entries<string>(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
+    );
     const process = firstExec + nextExec++;
     const plan = planExec(
       {

@@ -16,3 +16,10 @@ export function withPath(env: readonly string[]): string[] {
     ? [...env]
     : [`PATH=${defaultPath}`, ...env];
 }
+
+/** A later variable of the same name wins, in the place of the first. */
+export function mergeEnv(defaults: readonly string[], own: readonly string[]): string[] {
+  const byName = new Map<string, string>();
+  for (const entry of [...defaults, ...own]) byName.set(entry.slice(0, entry.indexOf("=")), entry);
+  return [...byName.values()];
+}

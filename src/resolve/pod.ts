@@ -20,7 +20,7 @@ import type {
   ResolvedVolume,
   VolumeFile,
 } from "../spec/resolved.ts";
-import { resolveCandidates, withPath } from "./command.ts";
+import { mergeEnv, resolveCandidates, withPath } from "./command.ts";
 import { hostImageEnv, resolveHostImage } from "./host-image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
 
@@ -248,13 +248,6 @@ function resolveContainer(
     tty: container.tty,
     logName: "0.log",
   };
-}
-
-/** A later variable of the same name wins, in the place of the first. */
-function mergeEnv(defaults: readonly string[], own: readonly string[]): string[] {
-  const byName = new Map<string, string>();
-  for (const entry of [...defaults, ...own]) byName.set(entry.slice(0, entry.indexOf("=")), entry);
-  return [...byName.values()];
 }
 
 function resolveImage(
