@@ -103,6 +103,19 @@ describe("words", () => {
     expect(typescript.flatMap((source) => linesWhere(source, unnamed))).toEqual([]);
   });
 
+  test("types are not switched off", () => {
+    const isComment = (line: string) => /^\s*(\/\/|\/?\*)/.test(line);
+    const any = /(: |<|as |\| |=> )any\b|\bany\[\]/;
+    const trust = /[\w)\]]!([.;,)[]|$)/;
+    const off = typescript.flatMap((source) =>
+      linesWhere(source, (line) => {
+        if (isComment(line) || source.path.startsWith("test/")) return false;
+        return any.test(line) || trust.test(line);
+      }),
+    );
+    expect(off).toEqual([]);
+  });
+
   test("relative imports name the file with its ending", () => {
     const vague = typescript.flatMap((source) =>
       importsOf(source)
