@@ -1,0 +1,227 @@
+// A peapod with places of its own, for tests of the kernel: nothing of it is left when the test ends, also when it
+// fails, and what the test itself left behind fails it.
+
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { findCgroupMount, kernelVersion } from "../../src/native/host.ts";
+import { PodHost } from "../../src/pod/peapod.ts";
+import type { StartOptions } from "../../src/pod/start.ts";
+import type { LogOptions, OpenOptions, Pod, UpOptions } from "../../src/pod/types.ts";
+import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import { leaksSince, ownProcesses, type Snapshot, takeSnapshot } from "./leaks.ts";
+import { probeAnswers, probePath } from "./probe.ts";
+
+/** Why no pod can run here; `undefined` where one can. */
+export const hostMissing: string | undefined =
+  process.getuid?.() !== 0
+    ? "needs root"
+    : findCgroupMount() === undefined
+      ? "needs a cgroup v2 hierarchy"
+      : undefined;
+
+const [major, minor] = kernelVersion();
+export const isKernelAtLeast = (wanted: readonly [number, number]) =>
+  major > wanted[0] || (major === wanted[0] && minor >= wanted[1]);
+
+/** Refused by design before 6.15: overlay layers would have to be idmapped by name. */
+export const hasUserNamespaces = isKernelAtLeast([6, 15]);
+export const noUserNamespaces = "hostUsers: false needs Linux 6.15";
+
+export type TestUpOptions = UpOptions & Pick<StartOptions, "failAt">;
+
+export class TestHost implements AsyncDisposable {
+  readonly folder: string;
+  readonly cgroupMount: string;
+  readonly cgroupRoot: string;
+  /** A directory that holds the probe, as `/probe`, and nothing else. */
+  readonly rootfs: string;
+  readonly pods: PodHost;
+  before: Snapshot;
+
+  constructor(options: OpenOptions = {}) {
+    // In the virtual machine /tmp is a tmpfs of little room, and /var/lib/peapod a disk.
+    const parent = process.env.PEAPOD_TEST_IN_VM === "1" ? "/var/lib/peapod" : tmpdir();
+    this.folder = mkdtempSync(join(parent, "peapod-kernel-"));
+    this.cgroupMount = findCgroupMount()?.path ?? "";
+    this.cgroupRoot = `${this.cgroupMount}/${basename(this.folder)}`;
+    this.rootfs = join(this.folder, "rootfs");
+    mkdirSync(this.rootfs);
+    copyFileSync(probePath(), join(this.rootfs, "probe"));
+    this.pods = this.another(options);
+    this.before = this.snapshot();
+  }
+
+  get places() {
+    return {
+      root: join(this.folder, "root"),
+      state: join(this.folder, "state"),
+      logs: join(this.folder, "logs"),
+      cgroupRoot: this.cgroupRoot,
+    };
+  }
+
+  /** What the command line needs to see the same pods. */
+  get flags(): string[] {
+    const { root, state, logs, cgroupRoot } = this.places;
+    return ["--root", root, "--state", state, "--logs", logs, "--cgroup-root", cgroupRoot];
+  }
+
+  /** A second look at the same places, as another process would have it. */
+  another(options: OpenOptions = {}): PodHost {
+    return new PodHost({ ...this.places, ...options });
+  }
+
+  up(manifest: PodManifest, options: TestUpOptions = {}): Promise<Pod> {
+    return this.pods.up(readPodManifest(manifest), options);
+  }
+
+  /** Up, until all have exited, down: what the probes of the containers said, by container. */
+  async answers(manifest: PodManifest): Promise<Record<string, Record<string, unknown>>> {
+    await using pod = await this.up(manifest);
+    return await answersOf(pod);
+  }
+
+  snapshot(): Snapshot {
+    return takeSnapshot({ ...this.placesOfSnapshot, kept: isKept });
+  }
+
+  /** Empty when everything is as it was when the host was opened. */
+  leaks(): string[] {
+    return leaksSince(this.before, this.snapshot());
+  }
+
+  processes() {
+    return ownProcesses(this.placesOfSnapshot);
+  }
+
+  get placesOfSnapshot() {
+    const { cgroupMount, cgroupRoot, folder } = this;
+    return { cgroupMount, cgroupRoot, folder };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      await this.pods[Symbol.asyncDispose]();
+      const leaks = this.leaks();
+      if (leaks.length > 0) throw new Error(`left behind:\n${leaks.join("\n")}`);
+    } finally {
+      await removeGroups(this.cgroupRoot);
+      rmSync(this.folder, { recursive: true, force: true });
+    }
+  }
+}
+
+/** Directories that are made on first need and stay, and the root file systems made once for all pods. */
+function isKept(path: string): boolean {
+  return /\/(rootfs|host-image)(\/|$)/.test(path);
+}
+
+/** Opened warm: one pod has come and gone, so that what a process opens only once is open. */
+export async function openTestHost(options: OpenOptions = {}): Promise<TestHost> {
+  const host = new TestHost(options);
+  try {
+    await host.answers(podOf(host, "warm-up", { only: ["say", "warm"] }));
+    host.before = host.snapshot();
+    return host;
+  } catch (error) {
+    await host[Symbol.asyncDispose]().catch(() => {});
+    throw error;
+  }
+}
+
+type Spec = NonNullable<PodManifest["spec"]>;
+type ContainerOf = NonNullable<Spec["containers"]>[number];
+
+/** A pod whose containers run the probe with these words. */
+export function podOf(
+  host: Pick<TestHost, "rootfs">,
+  name: string,
+  containers: Readonly<Record<string, readonly string[]>>,
+  spec: Partial<Spec> = {},
+  container: Partial<ContainerOf> = {},
+): PodManifest {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 1,
+      ...spec,
+      containers: Object.entries(containers).map(([containerName, words]) => ({
+        name: containerName,
+        image: `rootfs:${host.rootfs}`,
+        command: ["/probe", ...words],
+        ...container,
+      })),
+    },
+  };
+}
+
+/** When all its containers have exited. */
+export async function answersOf(pod: Pod): Promise<Record<string, Record<string, unknown>>> {
+  await Promise.all(pod.containers.map(({ exited }) => exited));
+  const entries = pod.containers.map(
+    async ({ name }) => [name, probeAnswers(await logOf(pod, name))] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+export async function logOf(pod: Pod, container: string, options: LogOptions = {}) {
+  let text = "";
+  const decoder = new TextDecoder();
+  for await (const { line, isPartial } of pod.logs({ ...options, container })) {
+    text += decoder.decode(line) + (isPartial ? "" : "\n");
+  }
+  return text;
+}
+
+/** Until it holds, or the time is up; the last value. */
+export async function eventually<T>(
+  look: () => T | Promise<T>,
+  isEnough: (value: T) => boolean,
+  timeoutMs = 5000,
+): Promise<T> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const value = await look();
+    if (isEnough(value) || performance.now() > end) return value;
+    await Bun.sleep(5);
+  }
+}
+
+/** Whatever still runs in there is killed first: only a test that failed leaves something. */
+async function removeGroups(root: string): Promise<void> {
+  try {
+    writeFileSync(`${root}/cgroup.kill`, "1");
+  } catch {
+    return; // It was never made.
+  }
+  const attemptsMax = 200;
+  for (let attempt = 0; attempt < attemptsMax; attempt++) {
+    if (tryRemove(root)) return;
+    await Bun.sleep(5);
+  }
+}
+
+function tryRemove(group: string): boolean {
+  for (const entry of readdirSync(group, { withFileTypes: true })) {
+    if (entry.isDirectory() && !tryRemove(join(group, entry.name))) return false;
+  }
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return false;
+  }
+}
