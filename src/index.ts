@@ -1,4 +1,5 @@
-// The public module. It puts a reader in front of the pods and holds nothing itself; the command line uses it alone.
+// The public module. It puts a reader in front of the pods and holds nothing itself; the command
+// line uses it alone.
 
 import type { PodSpec } from "./spec/pod-spec.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
@@ -16,7 +17,10 @@ export type { PodSpec } from "./spec/pod-spec.ts";
 export { PodError, printError } from "./errors/pod-error.ts";
 export { fates, readPodManifest, readPodManifests } from "./read/pod-manifest/read.ts";
 
-/** Everything that can be done with the pods of one state directory. Disposing it ends the pods it owns. */
+/**
+ * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
+ * owns.
+ */
 export interface Peapod extends AsyncDisposable {
   /** Resolves when every container has exec'd. A string is the manifest's text. */
   up(manifest: PodManifest | PodSpec | string, options?: UpOptions): Promise<Pod>;

@@ -1,4 +1,5 @@
-// Every code a user can meet, its meaning and its remedy. `docs/errors.md` is printed from this table.
+// Every code a user can meet, its meaning and its remedy. `docs/errors.md` is printed from this
+// table.
 
 interface Entry {
   /** What the code means, one sentence. */

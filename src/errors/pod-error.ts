@@ -1,4 +1,5 @@
-// The one error class of peapod, and how it reads. It knows nothing of plans, files or the kernel: callers fill it in.
+// The one error class of peapod, and how it reads. It knows nothing of plans, files or the kernel:
+// callers fill it in.
 
 import type { ErrorCode } from "./catalog.ts";
 import { catalog } from "./catalog.ts";
@@ -15,10 +16,15 @@ export interface Origin {
 
 export interface PodErrorParts {
   readonly code: ErrorCode;
-  /** What, in lower case, without a full stop: `cannot bind /srv/www on /data in container nginx`. */
+  /**
+   * What, in lower case, without a full stop: `cannot bind /srv/www on /data in container nginx`.
+   */
   readonly message: string;
   readonly origin?: Origin;
-  /** What the kernel said and where: `3 of 12, prepare: open_tree failed with EACCES (permission denied)`. */
+  /**
+   * What the kernel said and where: `3 of 12, prepare: open_tree failed with EACCES (permission
+   * denied)`.
+   */
   readonly step?: string;
   /** At most one. Overrides the catalog's hint when the remedy depends on the case. */
   readonly hint?: string;

@@ -1,7 +1,10 @@
-// The kernel's capabilities by name and bit, and the set a container gets when its manifest says nothing.
-// Which of them a manifest adds or drops is decided elsewhere.
+// The kernel's capabilities by name and bit, and the set a container gets when its manifest says
+// nothing. Which of them a manifest adds or drops is decided elsewhere.
 
-/** All capabilities up to Linux 6.18, in the order of their bits (linux/capability.h), without `CAP_`. */
+/**
+ * All capabilities up to Linux 6.18, in the order of their bits (linux/capability.h), without
+ * `CAP_`.
+ */
 export const capabilities = [
   "CHOWN",
   "DAC_OVERRIDE",
@@ -50,8 +53,9 @@ export const capabilities = [
 export type Capability = (typeof capabilities)[number];
 
 /**
- * CRI-O's nine. Docker's further five are not needed by a service: no raw sockets (`ping` works through
- * net.ipv4.ping_group_range), no device nodes, no audit records, no chroot, no file capabilities.
+ * CRI-O's nine. Docker's further five are not needed by a service: no raw sockets (`ping` works
+ * through net.ipv4.ping_group_range), no device nodes, no audit records, no chroot, no file
+ * capabilities.
  */
 export const defaultCapabilities: readonly Capability[] = [
   "CHOWN",
@@ -71,7 +75,10 @@ export function isCapability(name: string): name is Capability {
   return bits.has(name);
 }
 
-/** The set as capset(2) takes it, bit 0 lowest. A name the kernel does not have is refused, never skipped. */
+/**
+ * The set as capset(2) takes it, bit 0 lowest. A name the kernel does not have is refused, never
+ * skipped.
+ */
 export function capabilityMask(names: Iterable<string>): bigint {
   let mask = 0n;
   for (const name of names) {

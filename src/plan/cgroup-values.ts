@@ -1,5 +1,5 @@
-// What a pod's requests and limits become in cgroup v2: file contents, the QoS class, the OOM score. The formulas are
-// the kubelet's, but for one: see cpuWeight.
+// What a pod's requests and limits become in cgroup v2: file contents, the QoS class, the OOM
+// score. The formulas are the kubelet's, but for one: see cpuWeight.
 
 import type { QosClass, Resources } from "../spec/qos.ts";
 import { sum, sumIfAllLimited } from "../spec/qos.ts";
@@ -32,8 +32,8 @@ const cpuSharesMin = 2;
 const cpuSharesMax = 262_144;
 
 /**
- * One out-of-memory kill ends the whole container, as the kubelet does on cgroup v2, and nothing is swapped: a limit
- * on memory would otherwise only slow a container down.
+ * One out-of-memory kill ends the whole container, as the kubelet does on cgroup v2, and nothing is
+ * swapped: a limit on memory would otherwise only slow a container down.
  */
 export function containerCgroupValues({ requests, limits }: Resources): CgroupValues {
   return {
@@ -47,8 +47,9 @@ export function containerCgroupValues({ requests, limits }: Resources): CgroupVa
 }
 
 /**
- * The pod's group holds its containers to the sum of their limits, but only if all of them have one: a container
- * without a limit may use whatever the node has. `pidsMax` undefined means no limit.
+ * The pod's group holds its containers to the sum of their limits, but only if all of them have
+ * one: a container without a limit may use whatever the node has. `pidsMax` undefined means no
+ * limit.
  */
 export function podCgroupValues(
   containers: readonly Resources[],
@@ -67,7 +68,10 @@ export function podCgroupValues(
   };
 }
 
-/** Weight of the groups between the root and the pods: Burstable competes with the sum of its pods' requests. */
+/**
+ * Weight of the groups between the root and the pods: Burstable competes with the sum of its pods'
+ * requests.
+ */
 export function qosParentCpuWeight(podRequestsCpuMilli: readonly number[]): number {
   return cpuWeight(sum(podRequestsCpuMilli));
 }
@@ -79,8 +83,9 @@ export function cpuShares(cpuMilli: number | undefined): number {
 }
 
 /**
- * Milli-CPU → cpu.weight on the quadratic scale of runc and crun, for containers *and* pods. The kubelet uses a linear
- * one for pods, where a whole CPU weighs 39 and loses to any system service with the default of 100; here it weighs 100.
+ * Milli-CPU → cpu.weight on the quadratic scale of runc and crun, for containers *and* pods. The
+ * kubelet uses a linear one for pods, where a whole CPU weighs 39 and loses to any system service
+ * with the default of 100; here it weighs 100.
  */
 export function cpuWeight(cpuMilli: number | undefined): number {
   const shares = cpuShares(cpuMilli);
@@ -98,8 +103,8 @@ export function cpuMax(cpuMilli: number | undefined): string {
 }
 
 /**
- * Whom the kernel kills first when the node's memory runs out: 1000 before all others, -997 after them. A Burstable
- * container is the safer the larger the part of the node's memory it asked for.
+ * Whom the kernel kills first when the node's memory runs out: 1000 before all others, -997 after
+ * them. A Burstable container is the safer the larger the part of the node's memory it asked for.
  */
 export function oomScoreAdj(
   qos: QosClass,

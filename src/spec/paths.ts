@@ -1,4 +1,5 @@
-// Paths of two worlds, which never mix. What a path is resolved to belongs to resolve/; this file only tells them apart.
+// Paths of two worlds, which never mix. What a path is resolved to belongs to resolve/; this file
+// only tells them apart.
 
 /** A path on the host. Means nothing once the child has entered its root. */
 export type HostPath = string & { readonly __host: unique symbol };

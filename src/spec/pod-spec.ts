@@ -1,5 +1,6 @@
-// What a user asked for, whatever document said it. Values are parsed (quantities are numbers, durations
-// milliseconds) but nothing is looked up: that is resolve/. No I/O and no policy belong here.
+// What a user asked for, whatever document said it. Values are parsed (quantities are numbers,
+// durations milliseconds) but nothing is looked up: that is resolve/. No I/O and no policy belong
+// here.
 
 import type { Origin } from "../errors/pod-error.ts";
 import type { GuestPath, HostPath } from "./paths.ts";
@@ -26,7 +27,10 @@ export interface PodSpec {
   readonly restartPolicy: "Always" | "OnFailure" | "Never";
   readonly volumes: readonly VolumeSpec[];
   readonly containers: readonly ContainerSpec[];
-  /** The manifest as written, with Kubernetes' defaults untouched: what `-o yaml` prints as `metadata` and `spec`. */
+  /**
+   * The manifest as written, with Kubernetes' defaults untouched: what `-o yaml` prints as
+   * `metadata` and `spec`.
+   */
   readonly manifest: Readonly<Record<string, unknown>>;
   /** Field path → place in the document. Look up with `originOf`. */
   readonly origins: ReadonlyMap<string, Origin>;

@@ -1,4 +1,5 @@
-// A pod's quality-of-service class, by the kubelet's rule. It names the pod's parent group and weighs the out-of-memory killer.
+// A pod's quality-of-service class, by the kubelet's rule. It names the pod's parent group and
+// weighs the out-of-memory killer.
 
 import type { ContainerSpec } from "./pod-spec.ts";
 

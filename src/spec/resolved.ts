@@ -1,4 +1,5 @@
-// A pod with every question answered: names are numbers, digests or absolute paths, and nothing is optional.
+// A pod with every question answered: names are numbers, digests or absolute paths, and nothing is
+// optional.
 
 import type { GuestPath, HostPath } from "./paths.ts";
 import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
@@ -24,7 +25,10 @@ export interface ResolvedPod {
   readonly deadlineMs: number;
 }
 
-/** Where a pod's lasting effects are, all named after its uid, so that anybody can remove them who knows it. */
+/**
+ * Where a pod's lasting effects are, all named after its uid, so that anybody can remove them who
+ * knows it.
+ */
 export interface PodPlaces {
   readonly uid: string;
   readonly stateParent: HostPath;

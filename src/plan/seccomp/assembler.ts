@@ -1,7 +1,10 @@
-// Classic BPF for seccomp, written from the last instruction to the first. All its jumps go forward, so when one is
-// written its targets are in place and their distance is known.
+// Classic BPF for seccomp, written from the last instruction to the first. All its jumps go
+// forward, so when one is written its targets are in place and their distance is known.
 
-/** linux/bpf_common.h. Only instructions that the kernel's constant-action check understands, see compile.ts. */
+/**
+ * linux/bpf_common.h. Only instructions that the kernel's constant-action check understands, see
+ * compile.ts.
+ */
 const BPF_LD_W_ABS = 0x20;
 const BPF_ALU_AND_K = 0x54;
 const BPF_RET_K = 0x06;
@@ -10,7 +13,10 @@ const jumps = { equal: 0x15, atLeast: 0x35, anyBit: 0x45 } as const;
 
 /** BPF_MAXINSNS. */
 const instructionsMax = 4096;
-/** Conditional offsets have 8 bits; one is kept back for the jump that the other target may still need. */
+/**
+ * Conditional offsets have 8 bits; one is kept back for the jump that the other target may still
+ * need.
+ */
 const offsetMax = 254;
 
 interface Instruction {
@@ -30,7 +36,9 @@ export interface Assembler {
   load(offset: number, next: Label): Label;
   and(mask: number, next: Label): Label;
   jump(test: keyof typeof jumps, value: number, yes: Label, no: Label): Label;
-  /** The program as an array of struct sock_filter, little endian. It starts at the last label made. */
+  /**
+   * The program as an array of struct sock_filter, little endian. It starts at the last label made.
+   */
   finish(): Uint8Array;
 }
 
@@ -43,7 +51,10 @@ export function createAssembler(): Assembler {
     reversed.push({ code, jt, jf, k: k >>> 0 }) - 1;
   const distance = (target: Label): number => reversed.length - target - 1;
 
-  /** A label within reach of a conditional jump written next: the target, or a copy of it, or a jump to it. */
+  /**
+   * A label within reach of a conditional jump written next: the target, or a copy of it, or a jump
+   * to it.
+   */
   function near(target: Label): Label {
     const closest = standIns.get(target) ?? target;
     const instruction = reversed[closest];

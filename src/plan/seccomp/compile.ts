@@ -1,9 +1,10 @@
 // Profile → the bytes that seccomp(2) takes. Pure; programs are made once per process and shared.
 //
-// When a filter is installed the kernel (kernel/seccomp.c, seccomp_is_const_allow) walks through it once for every
-// system call number of both ABIs, to remember which calls are always allowed; those never run it again. So depth is
-// paid at installation, by every container, and a tree over number ranges beats a list. That walk understands only the
-// instructions of assembler.ts; any other would be run at every call.
+// When a filter is installed the kernel (kernel/seccomp.c, seccomp_is_const_allow) walks through it
+// once for every system call number of both ABIs, to remember which calls are always allowed; those
+// never run it again. So depth is paid at installation, by every container, and a tree over number
+// ranges beats a list. That walk understands only the instructions of assembler.ts; any other would
+// be run at every call.
 
 import { isCapability } from "../capabilities.ts";
 import type { Assembler, Label } from "./assembler.ts";
@@ -14,7 +15,10 @@ import { rangesOf } from "./ranges.ts";
 import type { Tree } from "./tree.ts";
 import { planTree } from "./tree.ts";
 
-/** linux/audit.h: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64. x32 has the former, and bit 30 in the number. */
+/**
+ * linux/audit.h: AUDIT_ARCH_X86_64 and AUDIT_ARCH_AARCH64. x32 has the former, and bit 30 in the
+ * number.
+ */
 const auditArch = { x64: 0xc000003e, arm64: 0xc00000b7 } as const;
 
 /** Offsets in struct seccomp_data. */
@@ -24,7 +28,10 @@ const argumentLowOffset = (index: number): number => 16 + 8 * index;
 
 const programs = new WeakMap<SeccompProfile, Map<string, Uint8Array>>();
 
-/** The program as an array of struct sock_filter. The bytes are shared by all callers: read them only. */
+/**
+ * The program as an array of struct sock_filter. The bytes are shared by all callers: read them
+ * only.
+ */
 export function compileSeccomp(profile: SeccompProfile, target: SeccompTarget): Uint8Array {
   for (const name of target.capabilities) {
     if (!isCapability(name)) throw new Error(`there is no capability ${JSON.stringify(name)}`);

@@ -11,8 +11,9 @@ export type SeccompArch = "x64" | "arm64";
 
 /**
  * A question about one argument. Only its low 32 bits are looked at, because every argument that a
- * profile asks about (`int family`, `unsigned int personality`, the clone flags below bit 32) is cut to
- * them by the kernel: a comparison of 64 bits is passed by setting a bit that the kernel then ignores.
+ * profile asks about (`int family`, `unsigned int personality`, the clone flags below bit 32) is
+ * cut to them by the kernel: a comparison of 64 bits is passed by setting a bit that the kernel
+ * then ignores.
  */
 export type ArgumentTest = { readonly index: number } & (
   | { readonly kind: "one-of"; readonly values: readonly number[] }

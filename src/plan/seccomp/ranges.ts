@@ -4,7 +4,9 @@ import type { ArgumentTest, SeccompAction, SeccompProfile, SeccompTarget } from 
 import { ruleApplies } from "./profile.ts";
 import { syscalls } from "./syscalls.gen.ts";
 
-/** What becomes of a call: the first clause whose test passes decides. The last clause has no test. */
+/**
+ * What becomes of a call: the first clause whose test passes decides. The last clause has no test.
+ */
 export type Fate = readonly {
   readonly argument?: ArgumentTest;
   readonly action: SeccompAction;
@@ -58,7 +60,10 @@ function isDecided(fate: Fate): boolean {
   return last !== undefined && last.argument === undefined;
 }
 
-/** A call of one architecture may be named for both, as profiles do; one that neither has is a typing error. */
+/**
+ * A call of one architecture may be named for both, as profiles do; one that neither has is a
+ * typing error.
+ */
 function isKnown(name: string): boolean {
   return Object.hasOwn(syscalls.x64, name) || Object.hasOwn(syscalls.arm64, name);
 }

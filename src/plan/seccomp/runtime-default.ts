@@ -1,5 +1,6 @@
-// The profile of a container that does not choose one: RuntimeDefault. It decides as the default profiles of
-// Docker and containerd do; what no rule names (io_uring, keyrings, userfaultfd, kexec, swap, …) is refused.
+// The profile of a container that does not choose one: RuntimeDefault. It decides as the default
+// profiles of Docker and containerd do; what no rule names (io_uring, keyrings, userfaultfd, kexec,
+// swap, …) is refused.
 
 import type { SeccompAction, SeccompProfile, SeccompRule } from "./profile.ts";
 
@@ -80,7 +81,8 @@ const rules: readonly SeccompRule[] = [
   // Before 4.8 a tracer could change a call after the filter had seen it.
   { names: words("process_vm_readv process_vm_writev ptrace"), action: allow, kernelMin: [4, 8] },
   { names: words("arch_prctl modify_ldt"), action: allow, arch: "x64" },
-  // AF_ALG has written to page cache that it may only read; AF_VSOCK reaches the hypervisor around every namespace.
+  // AF_ALG has written to page cache that it may only read; AF_VSOCK reaches the hypervisor around
+  // every namespace.
   {
     names: ["socket"],
     action: allow,
@@ -108,8 +110,8 @@ const rules: readonly SeccompRule[] = [
 
 /**
  * Calls newer than our table get ENOSYS, because programs probe for new calls and take EPERM for a
- * verdict. Foreign ABIs get it too: this version promises no 32-bit programs, and their `socketcall` would
- * pass by the rule on socket families.
+ * verdict. Foreign ABIs get it too: this version promises no 32-bit programs, and their
+ * `socketcall` would pass by the rule on socket families.
  */
 export const runtimeDefault: SeccompProfile = {
   rules,

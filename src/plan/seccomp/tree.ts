@@ -1,8 +1,10 @@
-// The order of comparisons that finds a number's range: a tree that halves the numbers at every level.
+// The order of comparisons that finds a number's range: a tree that halves the numbers at every
+// level.
 //
-// RuntimeDefault has about 70 ranges. Built on Linux 6.18's table with the default capabilities, its tree is about 50
-// comparisons, five on the way of an average number, and the whole program 73 instructions (77 on arm64). The optimal tree (dynamic
-// programming over all splits) is 4 % cheaper to install and takes 3 ms longer to find.
+// RuntimeDefault has about 70 ranges. Built on Linux 6.18's table with the default capabilities,
+// its tree is about 50 comparisons, five on the way of an average number, and the whole program 73
+// instructions (77 on arm64). The optimal tree (dynamic programming over all splits) is 4 % cheaper
+// to install and takes 3 ms longer to find.
 
 import type { Range } from "./ranges.ts";
 
@@ -25,9 +27,10 @@ interface Group {
 }
 
 /**
- * A single number between ranges of equal fate costs one comparison as part of a group, and two as a range of its own.
- * But every number of the group makes that comparison, so beyond two, depth costs more than it saves. (Installing one
- * more instruction costs as much as 60 steps of the kernel's walk, measured on 6.18.)
+ * A single number between ranges of equal fate costs one comparison as part of a group, and two as
+ * a range of its own. But every number of the group makes that comparison, so beyond two, depth
+ * costs more than it saves. (Installing one more instruction costs as much as 60 steps of the
+ * kernel's walk, measured on 6.18.)
  */
 const singlesMax = 2;
 

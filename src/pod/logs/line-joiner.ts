@@ -6,15 +6,23 @@ import { parseLogLine } from "./log-line.ts";
 export type LogEntry =
   | {
       readonly kind: "line";
-      /** When the line's first chunk was read from the container, in nanoseconds since 1970, UTC. */
+      /**
+       * When the line's first chunk was read from the container, in nanoseconds since 1970, UTC.
+       */
       readonly timeNs: bigint;
       readonly stream: LogStream;
-      /** The line has no end here: the next line of the stream goes on with it, unless the stream ended. */
+      /**
+       * The line has no end here: the next line of the stream goes on with it, unless the stream
+       * ended.
+       */
       readonly partial: boolean;
       /** Without the newline. The caller's own. */
       readonly bytes: Uint8Array;
     }
-  /** A line of the file that is not in the format, or too long to be; at most its first `lineBytesMax` bytes. */
+  /**
+   * A line of the file that is not in the format, or too long to be; at most its first
+   * `lineBytesMax` bytes.
+   */
   | { readonly kind: "garbage"; readonly bytes: Uint8Array }
   /** Files were rotated away before they could be read. */
   | { readonly kind: "gap" };

@@ -9,13 +9,19 @@ const newline = 0x0a;
 
 export interface LineReader {
   readonly file: LogFile;
-  /** The lines that end in the next block; `undefined` at the end of the file, where more may be written later. */
+  /**
+   * The lines that end in the next block; `undefined` at the end of the file, where more may be
+   * written later.
+   */
   next(): Promise<RawLine[] | undefined>;
   /** What stands behind the last newline, when nothing more will be written. */
   rest(): RawLine[];
 }
 
-/** Reads from the offset `from` (the start of a line) up to `to`. The lines are views, valid until the next call. */
+/**
+ * Reads from the offset `from` (the start of a line) up to `to`. The lines are views, valid until
+ * the next call.
+ */
 export function createLineReader(file: LogFile, from = 0, to = Infinity): LineReader {
   const block = new Uint8Array(blockBytes);
   let offset = from;

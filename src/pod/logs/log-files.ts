@@ -1,12 +1,16 @@
-// The files of one log: `<base>`, and the rotated `<base>.1` (newest) to `<base>.<k>` (oldest). The writer rotates by
-// renaming every file to the next number and opening a new `<base>`; it never writes to a renamed file again.
+// The files of one log: `<base>`, and the rotated `<base>.1` (newest) to `<base>.<k>` (oldest). The
+// writer rotates by renaming every file to the next number and opening a new `<base>`; it never
+// writes to a renamed file again.
 
 import { type FileHandle, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 
 export interface LogFile extends AsyncDisposable {
   readonly handle: FileHandle;
-  /** Device and inode: names change under a reader, this does not, and no other file gets it while it is open. */
+  /**
+   * Device and inode: names change under a reader, this does not, and no other file gets it while
+   * it is open.
+   */
   readonly identity: string;
   readonly sizeBytes: number;
   readonly modifiedMs: number;
@@ -23,11 +27,13 @@ export interface OpenedFiles {
 const attemptsMax = 100;
 
 /**
- * Opens the files that are newer than `known`; all of them when `known` is undefined or rotated away.
+ * Opens the files that are newer than `known`; all of them when `known` is undefined or rotated
+ * away.
  *
- * They are opened from the newest to the oldest. One rotation meanwhile moves files to higher numbers, that is ahead of
- * us: one may be met twice, none is missed. A second one could bring newer files ahead of us; then the newest file is
- * another in the end than it was in the beginning, and all is done again.
+ * They are opened from the newest to the oldest. One rotation meanwhile moves files to higher
+ * numbers, that is ahead of us: one may be met twice, none is missed. A second one could bring
+ * newer files ahead of us; then the newest file is another in the end than it was in the beginning,
+ * and all is done again.
  */
 export async function openLogFiles(
   directory: string,
@@ -74,7 +80,10 @@ export async function closeAll(files: readonly LogFile[]): Promise<void> {
   for (const file of files) await file[Symbol.asyncDispose]();
 }
 
-/** Whether the writer still appends to this file: it does as long as the file has the log's own name. */
+/**
+ * Whether the writer still appends to this file: it does as long as the file has the log's own
+ * name.
+ */
 export async function isCurrent(directory: string, base: string, file: LogFile): Promise<boolean> {
   const current = await identityOf(directory, base);
   // In the middle of a rotation nobody has the name, and the next file does not exist yet.
@@ -95,8 +104,9 @@ async function newestIdentity(directory: string, base: string): Promise<string |
 }
 
 /**
- * The rotated names are listed when the caller is done with the base: from then on at most one rotation counts, and one
- * name more than there are is enough for it. No free number ends the list, because a rotation makes one for a moment.
+ * The rotated names are listed when the caller is done with the base: from then on at most one
+ * rotation counts, and one name more than there are is enough for it. No free number ends the list,
+ * because a rotation makes one for a moment.
  */
 async function* namesNewestFirst(directory: string, base: string): AsyncGenerator<string> {
   yield base;

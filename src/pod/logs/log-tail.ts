@@ -23,8 +23,8 @@ export interface Tail {
 }
 
 /**
- * Counts lines of the application, not chunks: a line is where it ends. What has begun and not ended counts as a line,
- * and so does a line that is not in the format.
+ * Counts lines of the application, not chunks: a line is where it ends. What has begun and not
+ * ended counts as a line, and so does a line that is not in the format.
  */
 export async function findTail(files: readonly LogFile[], count: number): Promise<Tail> {
   const seen = new Set<LogStream>();
@@ -53,7 +53,8 @@ export async function findTail(files: readonly LogFile[], count: number): Promis
       if (goesOn) readFrom = position;
       else open.delete(stream);
     }
-    // A beginning further away would not fit the line; a stream that says nothing must not make us read everything.
+    // A beginning further away would not fit the line; a stream that says nothing must not make us
+    // read everything.
     return open.size > 0 && bytesBefore < lineBytesMax;
   });
   return { wantedFrom, readFrom };
@@ -72,7 +73,9 @@ interface WalkedLine {
   readonly length: number;
 }
 
-/** Visits the lines of all files from the last to the first, until `visit` says that it has enough. */
+/**
+ * Visits the lines of all files from the last to the first, until `visit` says that it has enough.
+ */
 async function walkBack(
   files: readonly LogFile[],
   visit: (line: WalkedLine) => boolean,

@@ -1,5 +1,5 @@
-// Reading the logs of one container instance, rotated files included, once or for as long as they grow. This folder only
-// reads; the keeper writes.
+// Reading the logs of one container instance, rotated files included, once or for as long as they
+// grow. This folder only reads; the keeper writes.
 
 import type { LineJoiner, LogEntry } from "./line-joiner.ts";
 import { createLineJoiner } from "./line-joiner.ts";
@@ -27,7 +27,9 @@ export interface ReadLogsOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A line without an end is shown to a follower when nothing came for this long: it may be a prompt. */
+/**
+ * A line without an end is shown to a follower when nothing came for this long: it may be a prompt.
+ */
 const promptMs = 100;
 /** A file's modification time comes from a coarser clock than the times of its lines. */
 const clockSlackMs = 1000;
@@ -118,7 +120,9 @@ async function startReading(
   return nextReader(queue, options, from.offset);
 }
 
-/** Who does not follow reads what was there when the files were opened, however fast the writer is. */
+/**
+ * Who does not follow reads what was there when the files were opened, however fast the writer is.
+ */
 function nextReader(
   queue: LogFile[],
   { follow = false }: ReadLogsOptions,
@@ -160,7 +164,10 @@ async function* drain(
   }
 }
 
-/** A file that is no longer written to: whatever was written before its renaming, and a last line cut off by a crash. */
+/**
+ * A file that is no longer written to: whatever was written before its renaming, and a last line
+ * cut off by a crash.
+ */
 async function* finish(
   reader: LineReader,
   joiner: LineJoiner,

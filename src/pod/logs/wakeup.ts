@@ -6,11 +6,17 @@ import { type FSWatcher, watch } from "node:fs";
 const pollMs = 100;
 /** With one it still looks now and then. */
 const watchedPollMs = 1000;
-/** Bun drops events that come within two milliseconds of another, so a change is looked at once more, this much later. */
+/**
+ * Bun drops events that come within two milliseconds of another, so a change is looked at once
+ * more, this much later.
+ */
 const droppedEventsMs = 5;
 
 export interface Wakeup extends Disposable {
-  /** Resolves after a change since the last call, or when it is time to look again. True if there may be a change. */
+  /**
+   * Resolves after a change since the last call, or when it is time to look again. True if there
+   * may be a change.
+   */
   wait(options: { readonly timeoutMs?: number }): Promise<boolean>;
   /** Ends the wait, as a change does. */
   wake(): void;
