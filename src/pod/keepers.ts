@@ -29,7 +29,7 @@ export async function removeKeeperGroup(places: PodPlaces): Promise<void> {
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
     }
-    await Bun.sleep(Math.min(1 + attempt, 10));
+    await Bun.sleep(Math.min(Math.floor(attempt / 4), 10));
   }
 }
 
@@ -83,7 +83,7 @@ export function connectKeeper(places: PodPlaces, events: KeeperEvents): KeeperCl
 export async function reapKeeper(pidfd: number): Promise<void> {
   const attemptsMax = 2000;
   for (let attempt = 0; attempt < attemptsMax && !tryReap(pidfd); attempt++) {
-    await Bun.sleep(Math.min(1 + attempt, 10));
+    await Bun.sleep(Math.min(Math.floor(attempt / 4), 10));
   }
   closeFd(pidfd);
 }

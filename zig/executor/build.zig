@@ -24,7 +24,9 @@ pub fn attach(context: *Context, op: schema.Attach) Error!void {
     const report = context.report;
     const tree = context.slot(op.tree);
     var stat: linux.Statx = undefined;
-    _ = try check(report, .statx, linux.statx(tree, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat));
+    // What is known of it must do: asking a server that does not answer would hold the child.
+    const flags = calls.AT_EMPTY_PATH | calls.AT_STATX_DONT_SYNC;
+    _ = try check(report, .statx, linux.statx(tree, "", flags, .{ .TYPE = true }, &stat));
     const is_directory = stat.mode & calls.S_IFMT == calls.S_IFDIR;
     const target = try context.beneathRoot(context.view.text(op.target), if (is_directory) .make_directory else .make_file);
     defer target.close();

@@ -178,20 +178,26 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     const sigkill = 9;
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
     calls.umask(0);
-    if (op.target != .none) {
-        const kinds = namespaces.cloneFlags(op.join) & ~calls.CLONE_NEWPID;
-        _ = try check(report, .setns, calls.setns(context.slot(op.target), kinds));
-    }
+    if (op.target != .none) try join(context, op);
     try runStage(context, .build);
     if (op.user_namespace != .none) try enterUserNamespace(context, op);
     try becomeRoot(context, op);
     try runStage(context, .enter);
-    try settleStreams(context);
+    if (op.target == .none) try settleStreams(context, -1);
     try runStage(context, .limit);
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0); // A change of ids has cleared it.
     while (@atomicLoad(u32, &report.gate, .acquire) == 0) calls.futex_wait(&report.gate, 0);
     @atomicStore(u32, &report.executing, 1, .release);
     try runStage(context, .exec);
+}
+
+/// Into namespaces where others are at work already: nothing of the host's is open any more when they can see us.
+fn join(context: *Context, op: schema.Spawn) Error!void {
+    const report = context.report;
+    try settleStreams(context, context.slot(op.target));
+    const kinds = namespaces.cloneFlags(op.join) & ~calls.CLONE_NEWPID;
+    _ = try check(report, .setns, calls.setns(kept, kinds));
+    calls.close(kept);
 }
 
 fn runStage(context: *Context, stage: schema.Stage) Error!void {
@@ -231,31 +237,30 @@ fn becomeRoot(context: *Context, op: schema.Spawn) Error!void {
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
 }
 
-/// From here on nothing but 0, 1, 2 and the status socket is open: no name that the container controls has been
+const status = 3;
+/// The one further descriptor that `settleStreams` can keep.
+const kept = 4;
+
+/// From here on nothing but 0, 1, 2, the status socket and `keep` is open: no name that the container controls has been
 /// used with the host's descriptors in reach.
-fn settleStreams(context: *Context) Error!void {
+fn settleStreams(context: *Context, keep: i32) Error!void {
     const report = context.report;
-    const status = 3;
-    const program = 4;
     for (context.streams.child, 0..) |fd, number| {
         _ = try check(report, .dup3, linux.dup2(fd, @intCast(number)));
     }
-    const cloexec: u32 = @intCast(calls.O_CLOEXEC);
-    var first_closed: u32 = status + 1;
-    if (context.streams.status != status) {
-        const rc = linux.dup3(context.streams.status, status, cloexec);
-        _ = try check(report, .dup3, rc);
-        context.streams.status = status;
-    }
-    if (isPause(context.view)) {
-        if (context.host.program.raw != program) {
-            const rc = linux.dup3(context.host.program.raw, program, cloexec);
-            _ = try check(report, .dup3, rc);
-            context.host.program = .{ .raw = program };
-        }
-        first_closed = program + 1;
-    }
+    try moveTo(report, context.streams.status, status);
+    context.streams.status = status;
+    const last = if (isPause(context.view)) context.host.program.raw else keep;
+    if (last >= 0) try moveTo(report, last, kept);
+    if (isPause(context.view)) context.host.program = .{ .raw = kept };
+    const first_closed: u32 = if (last >= 0) kept + 1 else kept;
     _ = try check(report, .close_range, calls.close_range(first_closed, std.math.maxInt(u32), 0));
+}
+
+fn moveTo(report: *report_file.Report, fd: i32, number: i32) Error!void {
+    if (fd == number) return;
+    const cloexec: u32 = @intCast(calls.O_CLOEXEC);
+    _ = try check(report, .dup3, linux.dup3(fd, number, cloexec));
 }
 
 fn isPause(view: View) bool {

@@ -26,9 +26,18 @@ pub fn remove(report: *Report, parent: i32, name: [:0]const u8) error{Syscall}!v
     defer top.close();
 
     var serial: u64 = 0;
-    // Each pass empties the directories that stand directly in the top and lifts those inside them.
-    while (try removeLevel(report, top.raw, top.raw, &serial)) {}
-    _ = try check(report, .unlinkat, calls.unlinkat(parent, name, calls.AT_REMOVEDIR));
+    try removeEmptied(report, parent, name, top.raw, top.raw, &serial);
+}
+
+/// Each pass empties the directories that stand directly in the top and lifts those inside them, until it can go.
+fn removeEmptied(report: *Report, parent: i32, name: [*:0]const u8, top: i32, directory: i32, serial: *u64) error{Syscall}!void {
+    while (true) {
+        const found = try removeLevel(report, top, directory, serial);
+        const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
+        if (linux.errno(rc) == .NOTEMPTY and found) continue;
+        _ = try check(report, .unlinkat, rc);
+        return;
+    }
 }
 
 /// Unlinks every file of `directory` and moves its directories up. At the top itself directories are emptied and
@@ -64,8 +73,7 @@ fn empty(report: *Report, top: i32, name: [*:0]const u8, serial: *u64) error{Sys
     const inner: Fd = .from(try check(report, .openat, calls.openat(top, name, open_directory, 0)));
     defer inner.close();
 
-    while (try removeLevel(report, top, inner.raw, serial)) {}
-    _ = try check(report, .unlinkat, calls.unlinkat(top, name, calls.AT_REMOVEDIR));
+    try removeEmptied(report, top, name, top, inner.raw, serial);
 }
 
 fn lift(report: *Report, top: i32, directory: i32, name: [*:0]const u8, serial: *u64) error{Syscall}!void {

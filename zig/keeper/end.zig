@@ -60,7 +60,7 @@ pub fn progress(keeper: *Keeper) void {
     var left: u32 = 0;
     var containers: u32 = 0;
     for (keeper.used()) |*process| {
-        if (process.state == .free) continue;
+        if (process.state == .free or process.abandoned) continue;
         left += 1;
         if (!process.isPause() and !process.isExec()) containers += 1;
     }

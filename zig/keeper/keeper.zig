@@ -94,6 +94,8 @@ pub const Process = struct {
     ended_ns: i64 = 0,
     exit: calls.Exit = .{},
     helper_stack: []align(4096) u8 = &.{},
+    /// Past its deadline and not gone yet: it holds up nothing.
+    abandoned: bool = false,
     oom_kills: u32 = 0,
     memory_peak_bytes: u64 = 0,
 

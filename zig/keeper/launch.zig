@@ -289,6 +289,18 @@ pub fn failLater(process: *Process) void {
     _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
 }
 
+/// Past its deadline. A helper or child that waits in the kernel for a dead server can't be killed before that answers, so
+/// the client hears at once, and nobody waits for the process any more.
+pub fn giveUp(keeper: *Keeper, process: *Process) void {
+    const launch = process.launch orelse return;
+    process.failed = .timed_out;
+    process.abandoned = true;
+    sendReply(keeper, process.client, .timed_out, launch.report, process.id, process.arrived_ns);
+    process.client = .{};
+    process.id = protocol.no_process;
+    _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+}
+
 /// After the second clone the process to look after is its child, which CLONE_PARENT made ours.
 pub fn adoptInner(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;

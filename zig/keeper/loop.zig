@@ -127,10 +127,7 @@ fn onTime(keeper: *Keeper) void {
         process.wake_ns = 0;
         switch (process.state) {
             .leaving => leave.finish(keeper, process),
-            .preparing, .building => {
-                process.failed = .timed_out;
-                _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
-            },
+            .preparing, .building => launch.giveUp(keeper, process),
             .free, .running => {},
         }
     }

@@ -58,7 +58,7 @@ fn as(comptime T: type, body: []align(8) const u8) ?*const T {
 }
 
 fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hello) void {
-    const role = std.enums.fromInt(protocol.Role, @intFromEnum(wish.role)) orelse return refuse(keeper, client, .invalid);
+    const role = std.enums.fromInt(protocol.Role, wish.role) orelse return refuse(keeper, client, .invalid);
     if (role == .owner) {
         for (keeper.connections) |other| if (other.fd.isOpen() and other.owner) return refuse(keeper, client, .refused);
         keeper.connections[index].owner = true;

@@ -45,6 +45,8 @@ pub fn open(process: *Process, context: *Context) error{Syscall}!void {
         const ends = try pipe(report);
         context.streams.child[0] = ends[0].raw;
         process.stdin = ends[1];
+        // A container that does not read must not stop us.
+        setNonBlocking(process.stdin.raw);
     }
     for ([_]*Stream{ &process.out, &process.err }, 1..) |stream, number| {
         const ends = try pipe(report);
@@ -149,12 +151,21 @@ pub fn attach(keeper: *Keeper, process: *Process, fds: *[3]Fd) bool {
         attachment.* = .{ .process = process.id, .input = fds[0], .out = fds[1], .err = fds[2] };
         fds.* = @splat(.none);
         for ([_]Fd{ attachment.input, attachment.out, attachment.err }) |fd| if (fd.isOpen()) setNonBlocking(fd.raw);
-        if (attachment.input.isOpen()) {
-            keeper_file.watch(keeper, attachment.input.raw, .input, @intCast(index), linux.EPOLL.IN);
-        }
+        watchInput(keeper, attachment, @intCast(index));
+        // Without any event of its own it still tells when its reader has gone.
+        if (attachment.out.isOpen()) keeper_file.watch(keeper, attachment.out.raw, .sink_room, @intCast(index), 0);
         return true;
     }
     return false;
+}
+
+/// /dev/null, which epoll refuses, is what a client sends that only looks on: the end of such an input ends nothing.
+fn watchInput(keeper: *Keeper, attachment: *Attachment, index: u32) void {
+    if (!attachment.input.isOpen()) return;
+    var stat: linux.Statx = undefined;
+    const rc = linux.statx(attachment.input.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
+    if (linux.errno(rc) == .SUCCESS and stat.mode & calls.S_IFMT == calls.S_IFCHR) return attachment.input.release();
+    keeper_file.watch(keeper, attachment.input.raw, .input, index, linux.EPOLL.IN);
 }
 
 pub fn onInput(keeper: *Keeper, index: u32) void {
@@ -171,10 +182,17 @@ pub fn onInput(keeper: *Keeper, index: u32) void {
     passInput(keeper, process, attachment);
 }
 
+/// By the process's place: several clients may wait for it, and whoever waits may have gone.
 pub fn onStdinRoom(keeper: *Keeper, index: u32) void {
-    const attachment = &keeper.attachments[index];
-    const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
-    passInput(keeper, process, attachment);
+    const process = &keeper.processes[index];
+    if (!process.stdin.isOpen()) return;
+    var waits = false;
+    for (&keeper.attachments) |*attachment| {
+        if (attachment.process != process.id or attachment.held_bytes == 0) continue;
+        passInput(keeper, process, attachment);
+        waits = waits or attachment.held_bytes > 0;
+    }
+    if (!waits and process.stdin.isOpen()) keeper_file.unwatch(keeper, process.stdin.raw);
 }
 
 /// What the process does not take now waits here, and no more is read from the client meanwhile.
@@ -191,23 +209,29 @@ fn passInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
     std.mem.copyForwards(u8, &attachment.held, attachment.held[taken..attachment.held_bytes]);
     attachment.held_bytes -= taken;
     if (attachment.held_bytes > 0) {
+        // Nobody would ever hear what became of it.
+        if (!attachment.out.isOpen()) return detach(keeper, attachment);
         keeper_file.unwatch(keeper, attachment.input.raw);
         if (process.terminal.isOpen()) {
             // Its readiness is watched for output already; a terminal whose input is full is tried again by the clock.
             keeper.input_retry_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + 10 * std.time.ns_per_ms;
         } else {
-            keeper_file.watch(keeper, target, .stdin_room, index, linux.EPOLL.OUT);
+            keeper_file.watch(keeper, target, .stdin_room, keeper.indexOf(process), linux.EPOLL.OUT);
         }
         return;
     }
-    if (!process.terminal.isOpen()) keeper_file.unwatch(keeper, target);
     keeper_file.watch(keeper, attachment.input.raw, .input, index, linux.EPOLL.IN);
 }
 
 pub fn retryInputs(keeper: *Keeper) void {
     keeper.input_retry_ns = 0;
-    for (&keeper.attachments, 0..) |*attachment, index| {
-        if (attachment.process != protocol.no_process and attachment.held_bytes > 0) onStdinRoom(keeper, @intCast(index));
+    for (&keeper.attachments) |*attachment| {
+        if (attachment.process == protocol.no_process or attachment.held_bytes == 0) continue;
+        const process = keeper.find(attachment.process) orelse {
+            detach(keeper, attachment);
+            continue;
+        };
+        if (process.terminal.isOpen()) passInput(keeper, process, attachment);
     }
 }
 
@@ -215,11 +239,15 @@ fn endInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
     if (attachment.input.isOpen()) keeper_file.unwatch(keeper, attachment.input.raw);
     attachment.input.release();
     attachment.held_bytes = 0;
-    if (process.flags.stdin_once and process.stdin.isOpen()) {
-        keeper_file.unwatch(keeper, process.stdin.raw);
-        process.stdin.release();
-    }
+    closeOnce(keeper, process);
     if (!attachment.out.isOpen() and !attachment.err.isOpen()) attachment.* = .{};
+}
+
+/// The input of a stdinOnce container ends with its first client's.
+fn closeOnce(keeper: *Keeper, process: *Process) void {
+    if (!process.flags.stdin_once or !process.stdin.isOpen()) return;
+    keeper_file.unwatch(keeper, process.stdin.raw);
+    process.stdin.release();
 }
 
 const Slow = enum { keep, let_go };
@@ -257,14 +285,26 @@ fn clientsHaveRoom(keeper: *Keeper, process: *Process) bool {
 
 pub fn onSinkRoom(keeper: *Keeper, index: u32) void {
     const attachment = &keeper.attachments[index];
-    keeper_file.unwatch(keeper, attachment.out.raw);
     const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
-    if (process.terminal.isOpen()) {
+    if (process.terminal.isOpen() and process.flags.streams_passed) {
         keeper_file.watch(keeper, process.terminal.raw, .terminal, keeper.indexOf(process), linux.EPOLL.IN);
     }
+    if (!hasGone(attachment.out)) return keeper_file.watch(keeper, attachment.out.raw, .sink_room, index, 0);
+    keeper_file.unwatch(keeper, attachment.out.raw);
+    attachment.out.release();
+    // What it sent before it went is still passed on, unless nobody takes it.
+    const mute = !attachment.input.isOpen() and (!attachment.err.isOpen() or hasGone(attachment.err));
+    if (mute or attachment.held_bytes > 0) detach(keeper, attachment);
+}
+
+/// Nobody holds the other end of a pipe that we write to.
+fn hasGone(sink: Fd) bool {
+    var poll: [1]linux.pollfd = .{.{ .fd = sink.raw, .events = 0, .revents = 0 }};
+    return linux.errno(linux.poll(&poll, 1, 0)) == .SUCCESS and poll[0].revents & linux.POLL.ERR != 0;
 }
 
 fn detach(keeper: *Keeper, attachment: *Attachment) void {
+    if (attachment.input.isOpen()) if (keeper.find(attachment.process)) |process| closeOnce(keeper, process);
     for ([_]*Fd{ &attachment.input, &attachment.out, &attachment.err }) |fd| {
         if (fd.isOpen()) keeper_file.unwatch(keeper, fd.raw);
         fd.release();

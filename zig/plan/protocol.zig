@@ -47,7 +47,8 @@ pub const Role = enum(u32) { observer, owner };
 
 pub const Hello = extern struct {
     version: u32 = version,
-    role: Role,
+    /// A `Role`.
+    role: u32,
     layout: u64,
 };
 
