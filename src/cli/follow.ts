@@ -6,7 +6,7 @@ import type { Io } from "./command.ts";
 import { Interrupted } from "./failure.ts";
 import type { InterruptSignal } from "./interrupts.ts";
 import { catchInterrupts, interruptStatus } from "./interrupts.ts";
-import type { PrintLog } from "./log-printer.ts";
+import type { LogPrinter } from "./log-printer.ts";
 import { alignedPrefixes, createLogPrinter } from "./log-printer.ts";
 import { note } from "./open.ts";
 import { podLabel } from "./text.ts";
@@ -42,8 +42,8 @@ export async function followPods(pods: readonly Pod[], style: FollowStyle): Prom
     if (count === 2) note(io, "killing");
     stop(count === 1 ? undefined : 0);
   });
-  const print = createLogPrinter(style);
-  const followed = followedOf(pods, style).map((one) => follow(one, print, io));
+  const printer = createLogPrinter(style);
+  const followed = followedOf(pods, style).map((one) => follow(one, printer, io));
   const exits = await Promise.all(followed).catch((error: unknown) => {
     if (interrupted === undefined) throw error;
     return []; // A pod that is being killed need not say how its containers ended.
@@ -70,14 +70,15 @@ function followedOf(pods: readonly Pod[], { io, hasPrefix }: FollowStyle): Follo
 /** The end of a container is told after its last line. */
 async function follow(
   { pod, container, label, prefix }: Followed,
-  print: PrintLog,
+  printer: LogPrinter,
   io: Io,
 ): Promise<ExitStatus> {
   // Read to the end even when nobody listens for the exit yet: it must not count as unhandled.
   container.exited.catch(() => undefined);
   for await (const record of pod.logs({ container: container.name, follow: true })) {
-    await io.stdout.writeSlowly(print(record, label, prefix));
+    await io.stdout.writeSlowly(printer.print(record, label, prefix));
   }
+  io.stdout.write(printer.finish(label));
   const exit = await container.exited;
   await io.stdout.drain();
   note(io, `${label} ${explainExit(exit)}`);

@@ -8,21 +8,32 @@ import { formatTimestamp } from "./time.ts";
 
 const encoder = new TextEncoder();
 
-/** `source` tells streams apart that share the output; `prefix` stands before every line of it. */
-export type PrintLog = (record: LogRecord, source: string, prefix: string) => Uint8Array;
+export interface LogPrinter {
+  /** `source` tells streams apart that share the output; `prefix` stands before its lines. */
+  print(record: LogRecord, source: string, prefix: string): Uint8Array;
+  /** What ends the line of a source that ends without a newline. */
+  finish(source: string): string;
+}
 
 /**
  * One printer for everything that goes to one output: a line that is not finished yet (a prompt)
  * goes on where it stands, unless another stream has written in between.
  */
-export function createLogPrinter({ timestamps }: { readonly timestamps: boolean }): PrintLog {
-  let open: string | undefined;
-  return ({ line, stream, timeNs, isPartial }, source, prefix) => {
-    const writer = `${stream} ${source}`;
-    const head = timestamps ? `${prefix}${formatTimestamp(timeNs)} ` : prefix;
-    const before = open === writer ? "" : open === undefined ? head : `\n${head}`;
-    open = isPartial ? writer : undefined;
-    return Buffer.concat([encoder.encode(before), line, encoder.encode(isPartial ? "" : "\n")]);
+export function createLogPrinter({ timestamps }: { readonly timestamps: boolean }): LogPrinter {
+  let open: { readonly source: string; readonly stream: string } | undefined;
+  return {
+    print({ line, stream, timeNs, isPartial }, source, prefix) {
+      const head = timestamps ? `${prefix}${formatTimestamp(timeNs)} ` : prefix;
+      const goesOn = open?.source === source && open.stream === stream;
+      const before = goesOn ? "" : open ? `\n${head}` : head;
+      open = isPartial ? { source, stream } : undefined;
+      return Buffer.concat([encoder.encode(before), line, encoder.encode(isPartial ? "" : "\n")]);
+    },
+    finish(source) {
+      if (open?.source !== source) return "";
+      open = undefined;
+      return "\n";
+    },
   };
 }
 

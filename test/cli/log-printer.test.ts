@@ -11,30 +11,33 @@ const record = {
 
 test("the bytes of a line go through as they are", () => {
   const line = Uint8Array.of(0x1b, 0x5b, 0x31, 0x6d, 0xff, 0x0d);
-  const print = createLogPrinter({ timestamps: false });
-  expect([...print({ ...record, line }, "app", "")]).toEqual([...line, 0x0a]);
+  const printer = createLogPrinter({ timestamps: false });
+  expect([...printer.print({ ...record, line }, "app", "")]).toEqual([...line, 0x0a]);
 });
 
 test("prefix and time stand before a line", () => {
-  const print = createLogPrinter({ timestamps: true });
-  expect(new TextDecoder().decode(print(record, "app", "app | "))).toBe(
+  const printer = createLogPrinter({ timestamps: true });
+  expect(new TextDecoder().decode(printer.print(record, "app", "app | "))).toBe(
     "app | 2023-11-14T22:13:20.000000007Z hi\n",
   );
 });
 
 test("a prompt is not a line, and ends where another stream goes on", () => {
-  const print = createLogPrinter({ timestamps: false });
+  const printer = createLogPrinter({ timestamps: false });
   const say = (source: string, line: string, isPartial = false) =>
     new TextDecoder().decode(
-      print({ ...record, line: text(line), isPartial }, source, `${source} | `),
+      printer.print({ ...record, line: text(line), isPartial }, source, `${source} | `),
     );
   expect([
     say("a", "name? ", true),
     say("a", "bob"),
     say("a", "age? ", true),
     say("b", "hello"),
-    say("a", "42"),
-  ]).toEqual(["a | name? ", "bob\n", "a | age? ", "\nb | hello\n", "a | 42\n"]);
+    say("a", "42", true),
+    printer.finish("b"),
+    printer.finish("a"),
+    printer.finish("a"),
+  ]).toEqual(["a | name? ", "bob\n", "a | age? ", "\nb | hello\n", "a | 42", "", "\n", ""]);
 });
 
 test("prefixes are aligned, each in a colour of its own", () => {

@@ -101,9 +101,9 @@ async function chooseContainer(pod: Pod, { flags, io }: Logs): Promise<string | 
 function recordPrinter(pod: Pod, { flags, io }: Logs): (record: LogRecord) => Uint8Array | string {
   if (flags.output === "json") return printLogJson;
   if (flags.output === "yaml") throw usageError("logs have no YAML form; use -o json");
-  const print = createLogPrinter(flags);
+  const printer = createLogPrinter(flags);
   return (record) => {
     const label = flags.prefix ? clean(`[pod/${pod.name}/${record.container}] `) : "";
-    return print(record, record.container, label === "" ? "" : io.paintOut("dim", label));
+    return printer.print(record, record.container, label === "" ? "" : io.paintOut("dim", label));
   };
 }
