@@ -16,6 +16,9 @@ const signatures = {
   peapod_describe: { args: ["ptr", "u64", "ptr", "u64"], returns: FFIType.i64_fast },
 } as const;
 
+/** What `engines` in package.json says; a test holds the two equal. */
+export const oldestBun = "1.4.5";
+
 export type Library = ReturnType<typeof dlopen<typeof signatures>>["symbols"];
 
 let opened: Library | undefined;
@@ -31,6 +34,12 @@ function open(): Library {
     throw new PodError({
       code: "host.not-linux",
       message: `peapod needs Linux and this is ${process.platform}`,
+    });
+  }
+  if (Bun.semver.order(Bun.version, oldestBun) < 0) {
+    throw new PodError({
+      code: "host.bun-too-old",
+      message: `this is Bun ${Bun.version} and peapod needs ${oldestBun}`,
     });
   }
   const path = libraryPath();

@@ -15,22 +15,9 @@ export const processesMax = 2048;
 export const noProcess = 4294967295;
 export const recordMagic = 1145259346;
 
-export const stages = [
-  "prepare",
-  "build",
-  "enter",
-  "limit",
-  "exec",
-  "later",
-] as const;
+export const stages = ["prepare", "build", "enter", "limit", "exec", "later"] as const;
 
-export const planKinds = [
-  "sandbox",
-  "container",
-  "exec",
-  "update",
-  "teardown",
-] as const;
+export const planKinds = ["sandbox", "container", "exec", "update", "teardown"] as const;
 
 export const fileTypes = [
   "any",
@@ -51,12 +38,7 @@ export const statuses = [
   "layout",
 ] as const;
 
-export const processStates = [
-  "none",
-  "starting",
-  "running",
-  "exited",
-] as const;
+export const processStates = ["none", "starting", "running", "exited"] as const;
 
 export const calls = [
   "none",
@@ -114,10 +96,7 @@ export const calls = [
   "injected",
 ] as const;
 
-export const roles = [
-  "observer",
-  "owner",
-] as const;
+export const roles = ["observer", "owner"] as const;
 
 export const requestTags = {
   hello: 1,
@@ -476,8 +455,7 @@ export const ops = {
     tag: 12,
     stages: ["prepare"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_hostname: {
     tag: 13,
@@ -491,8 +469,7 @@ export const ops = {
     tag: 14,
     stages: ["prepare"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   spawn: {
     tag: 15,
@@ -583,15 +560,13 @@ export const ops = {
     tag: 24,
     stages: ["enter"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   enter_by_pivot: {
     tag: 25,
     stages: ["enter"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_rlimit: {
     tag: 26,
@@ -652,8 +627,7 @@ export const ops = {
     tag: 32,
     stages: ["limit"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
   set_seccomp: {
     tag: 33,
@@ -680,7 +654,6 @@ export const ops = {
     tag: 35,
     stages: ["exec"],
     size: 8,
-    fields: {
-    },
+    fields: {},
   },
 } as const;

@@ -10,16 +10,23 @@ import { noSlot } from "./plan.ts";
 import { planCgroupValues, steps, volumeDirectory } from "./sandbox.ts";
 import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
 
-const logBytesMax = 10 << 20;
-const logFilesMax = 5;
 const devBytes = 64 << 10;
 
 /** How the root becomes "/". */
 export type EnterMethod = "enter_by_move" | "enter_by_pivot";
 
+export interface LogPolicy {
+  readonly bytesMax: number;
+  readonly filesMax: number;
+  /** On a full disk lines are dropped and counted; else the writer waits. */
+  readonly dropWhenFull: boolean;
+}
+
+/** The kubelet's sizes. */
+export const defaultLogPolicy: LogPolicy = { bytesMax: 10 << 20, filesMax: 5, dropWhenFull: false };
+
 export interface ContainerPlanOptions {
-  /** Kept when the disk is full: the writer waits, or lines are dropped and counted. */
-  readonly dropLogWhenFull?: boolean;
+  readonly log?: LogPolicy;
   readonly enter?: EnterMethod;
 }
 
@@ -54,7 +61,7 @@ export function planContainer(
       ...steps("limit", container.field, planLimits(facts, terminalOf(container))),
       ...planExec(container),
       // The process starts without it; its first output waits in the pipe.
-      ...planLog(container, options, slots),
+      ...planLog(container, options.log ?? defaultLogPolicy, slots),
     ],
     rootUid: pod.ids.firstId,
     rootGid: pod.ids.firstId,
@@ -255,11 +262,7 @@ function planMount(
   }
 }
 
-function planLog(
-  container: ResolvedContainer,
-  options: ContainerPlanOptions,
-  slots: PlanSlots,
-): Step[] {
+function planLog(container: ResolvedContainer, policy: LogPolicy, slots: PlanSlots): Step[] {
   const directory = slots.take();
   return steps("later", container.field, [
     {
@@ -275,9 +278,9 @@ function planLog(
       op: "open_log",
       directory,
       name: container.logName,
-      bytes_max: BigInt(logBytesMax),
-      files_max: logFilesMax,
-      drop_when_full: Number(options.dropLogWhenFull ?? false),
+      bytes_max: BigInt(policy.bytesMax),
+      files_max: policy.filesMax,
+      drop_when_full: Number(policy.dropWhenFull),
     },
   ]);
 }

@@ -1,6 +1,8 @@
 // All pods of one state directory: starting, finding, ending them. The front ends hand in specs; reading is theirs.
 
 import { PodError } from "../errors/pod-error.ts";
+import type { LogPolicy } from "../plan/container.ts";
+import { defaultLogPolicy } from "../plan/container.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
@@ -9,6 +11,7 @@ import type { PodSpec } from "../spec/pod-spec.ts";
 import { hostIds, makeDirectories } from "./claims.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { PodQueue } from "./pod-queue.ts";
+import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import { printPodPlan, startPod } from "./start.ts";
@@ -27,6 +30,7 @@ export class PodHost implements AsyncDisposable {
   readonly #listeners = new Set<(event: PodEvent) => void>();
   readonly #warned = new Set<string>();
   #facts: HostFacts | undefined;
+  #weighing: ReturnType<typeof setTimeout> | undefined;
   #isClosed = false;
 
   constructor(options: OpenOptions) {
@@ -67,13 +71,16 @@ export class PodHost implements AsyncDisposable {
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
         missingControllers: this.#options.missingControllers ?? "refuse",
         warn: (message) => this.#warn(message),
+        log: logPolicyOf(this.#options),
         onEvent: (event) => this.#tell(event),
       });
       this.#own.add(pod);
+      this.#weighLater();
       void pod.ended
         .catch(() => {})
         .then(() => {
           this.#own.delete(pod);
+          this.#weighLater();
           release();
         });
       return pod;
@@ -168,7 +175,16 @@ export class PodHost implements AsyncDisposable {
       const places = findPlaces(found.uid, this.places, this.facts());
       await tearDownWithoutKeeper(places, findRangeClaim(found.uid, places.rangesParent));
     }
+    this.#weighLater();
     return true;
+  }
+
+  /** Once for all that happens in one turn of the event loop. */
+  #weighLater(): void {
+    this.#weighing ??= setTimeout(() => {
+      this.#weighing = undefined;
+      updateQosWeights(`${this.places.state}/pods`, this.facts());
+    }, 0);
   }
 
   /** Of the pods that this object started or opened. */
@@ -222,6 +238,14 @@ export class PodHost implements AsyncDisposable {
     this.#warned.add(message);
     this.#options.onWarning?.(message);
   }
+}
+
+function logPolicyOf({ containerLogs = {} }: OpenOptions): LogPolicy {
+  return {
+    bytesMax: containerLogs.bytesMax ?? defaultLogPolicy.bytesMax,
+    filesMax: containerLogs.filesMax ?? defaultLogPolicy.filesMax,
+    dropWhenFull: containerLogs.whenFull === "drop",
+  };
 }
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {

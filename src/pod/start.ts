@@ -9,7 +9,8 @@ import { launchProcess, startKeeper } from "../launch/launch.ts";
 import { closeFd, monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
-import { planContainer } from "../plan/container.ts";
+import type { LogPolicy } from "../plan/container.ts";
+import { defaultLogPolicy, planContainer } from "../plan/container.ts";
 import { PlanTooLarge } from "../plan/encode.ts";
 import { planPause } from "../plan/exec.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -21,7 +22,7 @@ import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
-import { qosClass } from "../spec/qos.ts";
+import { qosClass, sum } from "../spec/qos.ts";
 import type { IdRange, ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { Seed } from "./keepers.ts";
@@ -36,6 +37,7 @@ import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
 type Policy = Pick<ResolveOptions, "places" | "podPidsMax" | "missingControllers" | "warn">;
 
 export interface StartOptions extends UpOptions, Policy {
+  readonly log: LogPolicy;
   readonly seed: Seed;
   readonly onEvent: (event: PodEvent) => void;
   /** Index of the plan (sandbox, then containers) and operation that is to fail; tests walk it. */
@@ -72,7 +74,7 @@ export function printPodPlan(
     deadlineMs: timeoutDefaultMs,
     files: {},
   });
-  return planProcesses(pod, facts, {})
+  return planProcesses(pod, facts, { log: defaultLogPolicy })
     .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan())}`)
     .join("\n");
 }
@@ -125,7 +127,7 @@ function refuseOldKernel(spec: PodSpec, facts: HostFacts): void {
 function planProcesses(
   pod: ResolvedPod,
   facts: HostFacts,
-  options: Pick<StartOptions, "trace" | "lifetime" | "failAt">,
+  options: Pick<StartOptions, "trace" | "lifetime" | "failAt" | "log">,
 ): readonly [sandbox: PlannedProcess, ...others: PlannedProcess[]] {
   const { failAt } = options;
   const requestOf = (index: number) => ({
@@ -156,7 +158,7 @@ function planProcesses(
   const containers = pod.containers.map((container, index): PlannedProcess => ({
     subject: `container ${container.name}`,
     name: container.name,
-    plan: once(() => planContainer(pod, container, facts)),
+    plan: once(() => planContainer(pod, container, facts, { log: options.log })),
     request: {
       ...requestOf(index + 1),
       process: container.process,
@@ -367,6 +369,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     createdMs: Date.now(),
     graceMs: pod.terminationGraceMs,
     qosClass: qos,
+    cpuRequestMilli: sum(pod.resources.map(({ requests }) => requests.cpuMilli ?? 0)),
     hostname: pod.hostname,
     userNamespace: pod.namespaces.user === "POD",
     ids: pod.ids,

@@ -31,6 +31,8 @@ const PodStateSchema = Type.Object({
   createdMs: Type.Number(),
   graceMs: Type.Integer(),
   qosClass: Text,
+  /** Sum of the containers' requests, for the weight of the group that all Burstable pods share. */
+  cpuRequestMilli: Type.Integer(),
   hostname: Text,
   userNamespace: Type.Boolean(),
   ids: Type.Object({ firstId: Type.Integer(), count: Type.Integer(), claim: Text }),

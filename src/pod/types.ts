@@ -15,6 +15,15 @@ export interface OpenOptions {
   readonly missingControllers?: "refuse" | "warn";
   /** Processes and threads a pod may have (the kubelet's podPidsLimit). Default 4096, against fork bombs. */
   readonly podPidsMax?: number;
+  /** How container output is kept. */
+  readonly containerLogs?: {
+    /** A log is rotated before it grows past this. Default 10 MiB, the kubelet's. */
+    readonly bytesMax?: number;
+    /** Files kept of each container, the one being written included. Default 5. */
+    readonly filesMax?: number;
+    /** On a full disk: `block` (default) lets the container wait and loses nothing; `drop` counts what it costs. */
+    readonly whenFull?: "block" | "drop";
+  };
   /** Pods that may run at once through this object; further ones queue. Default: no bound. */
   readonly podsMax?: number;
   /** Starts that may wait for a place; one more rejects with `pod.queue-full`. Default 1000. */

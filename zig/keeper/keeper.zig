@@ -83,6 +83,8 @@ pub const Process = struct {
     passed: [3]Fd = @splat(.none),
     log_bytes: u64 = 0,
     lines_dropped: u32 = 0,
+    /// Of those, the ones that the log does not tell of yet.
+    lines_unreported: u32 = 0,
     cgroup: Fd = .none,
     cgroup_parent: i32 = -1,
     cgroup_name: [80:0]u8 = @splat(0),

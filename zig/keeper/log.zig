@@ -68,7 +68,7 @@ pub fn append(keeper: *Keeper, process: *Process, which: Which, bytes: []const u
             end += formatLine(output[end..], &stamp, which, newline != null, text);
             rest = rest[text.len + @intFromBool(newline != null) ..];
         }
-        writeOut(keeper, process, which, output[0..end], rest.len);
+        writeOut(keeper, process, which, output[0..end]);
     }
 }
 
@@ -85,16 +85,39 @@ fn formatLine(space: []u8, stamp: *const [stamp_bytes]u8, which: Which, whole: b
     return length + 1;
 }
 
-fn writeOut(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8, _: usize) void {
+fn writeOut(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
     if (process.log_bytes > 0 and process.log_bytes + bytes.len > process.log.bytes_max) rotate(process);
     const stream = if (which == .out) &process.out else &process.err;
+    if (process.lines_unreported > 0) reportDropped(process, bytes);
     const written = if (stream.held_bytes > 0) 0 else writeSome(process, bytes);
     if (written == bytes.len) return;
     if (process.log.drop_when_full) {
-        process.lines_dropped += @intCast(std.mem.countScalar(u8, bytes[written..], '\n'));
+        const dropped: u32 = @intCast(std.mem.countScalar(u8, bytes[written..], '\n'));
+        process.lines_dropped += dropped;
+        process.lines_unreported += dropped;
+        // Half a line would run into the next one.
+        if (written > 0 and bytes[written - 1] != '\n') _ = writeSome(process, "\n");
         return record.write(keeper, process);
     }
     hold(keeper, process, which, bytes[written..]);
+}
+
+/// A line of our own says what is missing, with the time of the line that follows it.
+fn reportDropped(process: *Process, next: []const u8) void {
+    var line: [128]u8 = undefined;
+    var digits: [16]u8 = undefined;
+    const parts = [_][]const u8{
+        next[0..stamp_bytes],
+        " stderr F [peapod: lines lost to a full disk: ",
+        mounts.format(&digits, process.lines_unreported, 10),
+        "]\n",
+    };
+    var end: usize = 0;
+    for (parts) |part| {
+        @memcpy(line[end..][0..part.len], part);
+        end += part.len;
+    }
+    if (writeSome(process, line[0..end]) == end) process.lines_unreported = 0;
 }
 
 fn writeSome(process: *Process, bytes: []const u8) usize {
