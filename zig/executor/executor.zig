@@ -129,7 +129,8 @@ fn run(context: *Context, step: Step) Error!void {
         .set_capabilities => |op| try limit.setCapabilities(context, op),
         .set_no_new_privileges => try limit.setNoNewPrivileges(context),
         .set_seccomp => |op| try limit.setSeccomp(context, op),
-        .exec => |op| try exec.exec(context, op),
+        // Its list of pointers fills 64 KiB of stack, which no other operation is to carry along.
+        .exec => |op| try @call(.never_inline, exec.exec, .{ context, op }),
         .exec_pause => try exec.execPause(context),
     }
     context.report.mark(step.index);

@@ -10,7 +10,8 @@ const Process = keeper_file.Process;
 const linux = calls.linux;
 const check = report_file.check;
 
-const stack_bytes = 64 << 10;
+/// Untouched pages cost nothing, and too few end in SIGSEGV.
+const stack_bytes = 256 << 10;
 
 /// Shares the keeper's memory and descriptors, so slots land where they belong; not its root, so it may switch namespaces.
 /// No CLONE_VFORK: the keeper goes on, and hears of the end through the pidfd.
