@@ -135,6 +135,12 @@ export function pipe(): readonly [number, number] {
   return [view.getInt32(0, true), view.getInt32(4, true)];
 }
 
+/** As large as the host allows: a smaller pipe works too. */
+export function setPipeSize(fd: number, bytes: number): void {
+  const setSize = 1031;
+  trySyscall("fcntl", fd, setSize, bytes);
+}
+
 /** A copy that its taker may close. */
 export function duplicate(fd: number): number {
   const dupCloseOnExec = 1030;

@@ -13,6 +13,9 @@ export interface ContainerHost {
   state(): ContainerState;
 }
 
+/** /proc/sys/fs/pipe-max-size, as it is unless somebody changed it. */
+const attachedBytesMax = 1 << 20;
+
 export class RunningContainer implements Container {
   readonly entry: ContainerEntry;
   readonly #host: ContainerHost;
@@ -67,15 +70,16 @@ export class RunningContainer implements Container {
     }
     const client = await this.#host.client();
     const input = options.stdin ? openWritePipe() : undefined;
-    const output = openReadPipe();
-    const errors = this.entry.tty ? undefined : openReadPipe();
+    // A client that falls behind by a whole pipe is let go, so theirs are as large as they may be.
+    const output = openReadPipe(attachedBytesMax);
+    const errors = this.entry.tty ? undefined : openReadPipe(attachedBytesMax);
     // Not a pipe that is closed at once: its end would be the end of a stdinOnce container's input.
     const fds = [input?.theirs ?? openNull(), output.theirs];
     if (errors) fds.push(errors.theirs);
     const release = () => {
       input?.release();
-      output.release();
       errors?.release();
+      output.release();
     };
     try {
       const { status } = await client.attach(this.entry.process, fds);

@@ -1,6 +1,6 @@
 // Our ends of a process's streams. The other ends go to the keeper and are closed here at once.
 
-import { closeFd, pipe } from "../native/syscalls.ts";
+import { closeFd, pipe, setPipeSize } from "../native/syscalls.ts";
 
 export interface ReadPipe {
   readonly stream: ReadableStream<Uint8Array>;
@@ -17,8 +17,10 @@ export interface WritePipe {
   release(): void;
 }
 
-export function openReadPipe(): ReadPipe {
+/** `bytesMax` is what the writer may be ahead of us; the kernel's 64 KiB unless said. */
+export function openReadPipe(bytesMax?: number): ReadPipe {
   const [ours, theirs] = pipe();
+  if (bytesMax !== undefined) setPipeSize(ours, bytesMax);
   const source = Bun.file(ours).stream().getReader();
   let isOpen = true;
   const close = () => {
