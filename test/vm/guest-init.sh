@@ -8,7 +8,7 @@ mount -t proc proc /proc
 mount -t devtmpfs dev /dev
 for module in /modules/*.ko; do insmod "$module"; done
 
-# The folder that the tests run in must stay visible below the tmpfs mounts.
+# The folder that the tests run in must stay visible, and writable, below the tmpfs mounts.
 for word in $(cat /proc/cmdline); do
   case "$word" in
     peapod.kernel=*) kernel=${word#*=} ;;
@@ -16,11 +16,12 @@ for word in $(cat /proc/cmdline); do
   esac
 done
 
-mkdir -p /host /layers /root
+mkdir -p /host /keep /layers /root
 mount -t 9p -o trans=virtio,version=9p2000.L,msize=524288,cache=loose,ro host /host
 mount -t tmpfs -o size=80% layers /layers
 mkdir /layers/upper /layers/work
 mount -t overlay -o lowerdir=/host,upperdir=/layers/upper,workdir=/layers/work overlay /root
+mount --bind "/root$keep" /keep
 mkdir -p /root/var/lib/peapod /root/lib/modules
 
 mount -t proc proc /root/proc
@@ -41,7 +42,7 @@ else
 fi
 if [ ! -d "/root$keep" ]; then
   mkdir -p "/root$keep"
-  mount --bind "/host$keep" "/root$keep"
+  mount --bind /keep "/root$keep"
 fi
 
 mkdir -p /root/lib/modules /root/run/exchange
