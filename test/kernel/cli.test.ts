@@ -349,6 +349,27 @@ describe("a detached pod", () => {
   });
 });
 
+describe("up -d", () => {
+  test("names what it has started before one fails, and leaves it running", async () => {
+    const good = manifest("first", { app: forever });
+    const bad = manifest("second", { app: "" }, { command: ["/no/such"] });
+    const { out, status } = await peapod("up", "-d", good, bad);
+    expect({ out, status }).toEqual({ out: "first\n", status: 127 });
+    expect((await peapod("ps", "-a", "-q")).out).toBe("first\n");
+    expect((await peapod("down", "first", "second")).status).toBe(0);
+  });
+
+  test("prints the pod with -o json", async () => {
+    const { out } = await peapod("up", "-d", "-o", "json", manifest("object", { app: forever }));
+    expect(JSON.parse(out)).toMatchObject({
+      ...{ kind: "Pod", metadata: { name: "object" }, status: { phase: "Running" } },
+    });
+    expect((await peapod("down", "object", "-o", "json")).out).toBe(
+      `${JSON.stringify([{ name: "object", found: true }], undefined, 2)}\n`,
+    );
+  });
+});
+
 describe("attach", () => {
   test("connects to a terminal and lets go with ctrl-p ctrl-q", async () => {
     const script = "while read line; do echo got $line; done";

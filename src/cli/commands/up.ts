@@ -63,7 +63,7 @@ export const up = defineCommand({
     await using peapod = await openFromFlags(invocation.flags, io);
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
-    if (invocation.flags.detach) return await printStarted(pods, invocation);
+    if (invocation.flags.detach) return await printObjects(pods, invocation);
     // Awaited here: the pods must not be disposed of while they are followed.
     return await followPods(pods, {
       io,
@@ -86,12 +86,13 @@ async function startAll(peapod: Peapod, specs: readonly PodSpec[], up: Up): Prom
     noteInert(spec, io);
     const startedMs = performance.now();
     const pod = await startOne(peapod, spec, up, launch.signal);
+    pods.push(pod);
+    // At once: when a later one fails, these stay.
+    if (up.flags.detach && !up.flags.output) io.stdout.write(`${podLabel(pod)}\n`);
+    if (up.flags.detach && !io.stderr.isTerminal) continue;
     const took = formatElapsed(performance.now() - startedMs);
     const names = pod.containers.map(({ name }) => name).join(", ");
-    if (!up.flags.detach || io.stderr.isTerminal) {
-      note(io, `${podLabel(pod)} started in ${took}: ${names}`);
-    }
-    pods.push(pod);
+    note(io, `${podLabel(pod)} started in ${took}: ${names}`);
   }
   return pods;
 }
@@ -139,13 +140,12 @@ async function writeTraces(pods: readonly Pod[], { flags: { trace }, io }: Up): 
   note(io, `trace written to ${file}`);
 }
 
-async function printStarted(pods: readonly Pod[], { flags, io }: Up): Promise<number> {
+/** The names are out already. */
+async function printObjects(pods: readonly Pod[], { flags, io }: Up): Promise<number> {
   if (flags.output) {
     const objects = await Promise.all(pods.map((pod) => pod.object()));
     const data = objects.length === 1 ? objects[0] : listOf(objects);
     io.stdout.write(await printData(flags.output, data));
-  } else {
-    for (const pod of pods) io.stdout.write(`${podLabel(pod)}\n`);
   }
   return 0;
 }
