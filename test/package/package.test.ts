@@ -114,14 +114,16 @@ describe("the package", () => {
   }
 
   rootTest(
-    "runs a pod from a program and from the installed command",
+    "runs a pod from a program, from the installed command and from the executable",
     () => {
       writeFiles(consumer.folder, { "main.ts": program, "pod.yaml": pod });
       const ran = run([process.execPath, "main.ts"], consumer.folder, places);
       expect(ran.stdout).toBe("exit code 3\n");
-      const up = run([consumer.command, "up", "pod.yaml"], consumer.folder, places);
-      expect(up.stdout).toBe("main | from the package\n");
-      expect(up.exitCode).toBe(3);
+      for (const peapod of [consumer.command, consumer.executable]) {
+        const up = run([peapod, "up", "pod.yaml"], consumer.folder, places);
+        expect(up.stdout).toBe("main | from the package\n");
+        expect(up.exitCode).toBe(3);
+      }
     },
     timeoutMs,
   );
