@@ -345,7 +345,18 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     sendReply(keeper, process.client, status, launch.report, process.id, process.arrived_ns);
     free(launch);
     process.launch = null;
+    refuseWaiting(keeper, process.id);
     leave.forget(keeper, process);
+}
+
+/// Those whose turn comes after that process: their gate would stay shut until their deadline.
+fn refuseWaiting(keeper: *Keeper, after: u32) void {
+    for (keeper.used()) |*next| {
+        const waits = next.state == .preparing or next.state == .building;
+        if (!waits or next.after != after) continue;
+        next.failed = .refused;
+        _ = calls.pidfd_send_signal(next.pidfd.raw, 9);
+    }
 }
 
 pub fn sendReply(keeper: *Keeper, client: Client, status: protocol.Status, report: *Report, process: u32, arrived_ns: i64) void {
