@@ -288,9 +288,11 @@ async function sendOthers(
   };
   const isShared = pod.namespaces.pid === "POD";
   for (const planned of isShared ? others.slice(0, 1) : others) send(planned);
-  // Who opens the pod later reads this.
-  writePodState(running.directory, running.state);
-  await client.listen();
+  const listening = client.listen();
+  const unwritten = tryWriteState(running);
+  await listening;
+  // A sandbox that failed has taken the directory with it, and its reply says why.
+  if (unwritten && (await keeper.sandboxReply).status === "ok") throw unwritten.error;
   if (!isShared) return replies;
   // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait for pause.
   const early = await Promise.all(replies);
@@ -304,6 +306,16 @@ function endOnAbort(client: KeeperClient, signal: AbortSignal | undefined): Disp
   signal?.addEventListener("abort", end, { once: true });
   if (signal?.aborted) end();
   return { [Symbol.dispose]: () => signal?.removeEventListener("abort", end) };
+}
+
+/** For who opens the pod later. */
+function tryWriteState(pod: RunningPod): { readonly error: unknown } | undefined {
+  try {
+    writePodState(pod.directory, pod.state);
+    return undefined;
+  } catch (error) {
+    return { error };
+  }
 }
 
 /** Whatever of the pod came up goes down at once; a keeper without a sandbox has undone everything and ends by itself. */

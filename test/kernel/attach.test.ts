@@ -33,6 +33,12 @@ const start = (words: readonly string[], more: Partial<ContainerInput> = {}): Pr
 const attach = (pod: Pod, stdin = true): Promise<Attachment> =>
   pod.container("main").attach({ stdin });
 
+/** The first process of a container gets only the signals that it waits for. */
+async function signalWhenReady(pod: Pod): Promise<void> {
+  await until(async () => (await logOf(pod, "main")).includes("waiting"));
+  await pod.container("main").signal("SIGUSR1");
+}
+
 async function readAll(stream: ReadableStream<Uint8Array> | undefined): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   for await (const chunk of stream ?? []) chunks.push(chunk.slice());
@@ -155,7 +161,7 @@ describe("clients that are slow", () => {
   test("one that reads nothing does not hold up the container, and its log is whole", async () => {
     await using pod = await start(["signal", "print", "30000", "99", "say", "end"]);
     await using _ = await attach(pod, false);
-    await pod.container("main").signal("SIGUSR1");
+    await signalWhenReady(pod);
     expect((await pod.container("main").exited).exitCode).toBe(0);
     const log = await logOf(pod, "main");
     expect([log.length > 3_000_000, log.endsWith("\nend\n")]).toEqual([true, true]);
@@ -164,7 +170,7 @@ describe("clients that are slow", () => {
   test("one that reads as fast as it can sees a burst of half a megabyte whole", async () => {
     await using pod = await start(["signal", "print", "5000", "99", "say", "end", "pause"]);
     await using client = await attach(pod, false);
-    await pod.container("main").signal("SIGUSR1");
+    await signalWhenReady(pod);
     expect((await readUntil(client.stdout, "\nend\n")).length).toBeGreaterThan(500_000);
   });
 
