@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0x7208f574ffacfd00n;
+export const layoutHash = 0x78eb5b07c55112een;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -420,8 +420,17 @@ export const ops = {
       attributes: { type: "attributes", offset: 20 },
     },
   },
-  open_log: {
+  show_trees: {
     tag: 9,
+    stages: ["prepare"],
+    size: 8,
+    fields: {
+      first: { type: "slot", offset: 0 },
+      count: { type: "u32", offset: 4 },
+    },
+  },
+  open_log: {
+    tag: 10,
     stages: ["later"],
     size: 32,
     fields: {
@@ -433,7 +442,7 @@ export const ops = {
     },
   },
   make_user_namespace: {
-    tag: 10,
+    tag: 11,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -444,7 +453,7 @@ export const ops = {
     },
   },
   enter_namespaces: {
-    tag: 11,
+    tag: 12,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -452,13 +461,13 @@ export const ops = {
     },
   },
   loopback_up: {
-    tag: 12,
+    tag: 13,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   set_hostname: {
-    tag: 13,
+    tag: 14,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -466,13 +475,13 @@ export const ops = {
     },
   },
   show_proc: {
-    tag: 14,
+    tag: 15,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   spawn: {
-    tag: 15,
+    tag: 16,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -486,15 +495,6 @@ export const ops = {
     },
   },
   remove_cgroup: {
-    tag: 16,
-    stages: ["prepare"],
-    size: 16,
-    fields: {
-      name: { type: "text", offset: 0 },
-      parent: { type: "slot", offset: 8 },
-    },
-  },
-  remove_tree: {
     tag: 17,
     stages: ["prepare"],
     size: 16,
@@ -503,8 +503,17 @@ export const ops = {
       parent: { type: "slot", offset: 8 },
     },
   },
-  place_root: {
+  remove_tree: {
     tag: 18,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      name: { type: "text", offset: 0 },
+      parent: { type: "slot", offset: 8 },
+    },
+  },
+  place_root: {
+    tag: 19,
     stages: ["build"],
     size: 8,
     fields: {
@@ -512,7 +521,7 @@ export const ops = {
     },
   },
   make_devices: {
-    tag: 19,
+    tag: 20,
     stages: ["build"],
     size: 16,
     fields: {
@@ -521,7 +530,7 @@ export const ops = {
     },
   },
   mount: {
-    tag: 20,
+    tag: 21,
     stages: ["build", "enter"],
     size: 32,
     fields: {
@@ -532,7 +541,7 @@ export const ops = {
     },
   },
   attach: {
-    tag: 21,
+    tag: 22,
     stages: ["build"],
     size: 16,
     fields: {
@@ -541,14 +550,6 @@ export const ops = {
     },
   },
   mask: {
-    tag: 22,
-    stages: ["enter"],
-    size: 8,
-    fields: {
-      target: { type: "text", offset: 0 },
-    },
-  },
-  make_read_only: {
     tag: 23,
     stages: ["enter"],
     size: 8,
@@ -556,20 +557,28 @@ export const ops = {
       target: { type: "text", offset: 0 },
     },
   },
-  enter_by_move: {
+  make_read_only: {
     tag: 24,
     stages: ["enter"],
     size: 8,
-    fields: {},
+    fields: {
+      target: { type: "text", offset: 0 },
+    },
   },
-  enter_by_pivot: {
+  enter_by_move: {
     tag: 25,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
-  set_rlimit: {
+  enter_by_pivot: {
     tag: 26,
+    stages: ["enter"],
+    size: 8,
+    fields: {},
+  },
+  set_rlimit: {
+    tag: 27,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -579,7 +588,7 @@ export const ops = {
     },
   },
   set_oom_score: {
-    tag: 27,
+    tag: 28,
     stages: ["build"],
     size: 8,
     fields: {
@@ -587,7 +596,7 @@ export const ops = {
     },
   },
   open_terminal: {
-    tag: 28,
+    tag: 29,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -596,7 +605,7 @@ export const ops = {
     },
   },
   drop_bounding: {
-    tag: 29,
+    tag: 30,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -604,7 +613,7 @@ export const ops = {
     },
   },
   set_user: {
-    tag: 30,
+    tag: 31,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -614,7 +623,7 @@ export const ops = {
     },
   },
   set_capabilities: {
-    tag: 31,
+    tag: 32,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -624,13 +633,13 @@ export const ops = {
     },
   },
   set_no_new_privileges: {
-    tag: 32,
+    tag: 33,
     stages: ["limit"],
     size: 8,
     fields: {},
   },
   set_seccomp: {
-    tag: 33,
+    tag: 34,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -638,7 +647,7 @@ export const ops = {
     },
   },
   exec: {
-    tag: 34,
+    tag: 35,
     stages: ["exec"],
     size: 40,
     fields: {
@@ -651,7 +660,7 @@ export const ops = {
     },
   },
   exec_pause: {
-    tag: 35,
+    tag: 36,
     stages: ["exec"],
     size: 8,
     fields: {},

@@ -95,48 +95,63 @@ function planRoot(
   const origin = `${container.field}.image`;
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
   const layers = container.root.layers.map((path) => ({ path, slot: slots.take() }));
-  const [upper, work, overlay] = [slots.take(), slots.take(), slots.take()];
+  const [data, upper, work, overlay] = [slots.take(), slots.take(), slots.take(), slots.take()];
+  const first = layers[0]?.slot ?? noSlot;
   const make: Op = {
     op: "make_overlay",
-    first_lower: layers[0]?.slot ?? noSlot,
+    first_lower: first,
     lower_count: layers.length,
     upper,
     work,
     slot: overlay,
     attributes: ["nodev"],
   };
+  // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and work.
+  const isShown = !facts.layersByDescriptor && pod.ids.count > 0;
+  const parent = isShown ? data : podSlot.data;
+  const writable = (kind: "upper" | "work", slot: Slot): Op => {
+    const name = `${container.name}.${kind}`;
+    return { op: "make_directory", parent, name, slot, mode: 0o755, ...owner };
+  };
+  const overlayOps = [
+    ...(isShown
+      ? [openData(pod, data), { op: "show_trees", first, count: layers.length + 1 } satisfies Op]
+      : []),
+    writable("upper", upper),
+    writable("work", work),
+    make,
+  ];
   const binds = container.root.binds.map((bind) => ({ ...bind, slot: slots.take() }));
   return {
     prepare: steps("prepare", origin, [
-      ...layers.map(({ path, slot }) => openLayer(pod, facts, path, slot)),
-      ...(facts.layersByDescriptor ? [] : [writable("upper", upper), writable("work", work), make]),
       ...binds.map(({ source, slot }) =>
         openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
       ),
+      ...layers.map(({ path, slot }) =>
+        facts.layersByDescriptor || isShown
+          ? openHost(pod, path, slot, [], "directory", 0)
+          : ({ op: "open_directory", path, slot } as const),
+      ),
+      ...(facts.layersByDescriptor ? [] : overlayOps),
     ]),
     build: steps("build", origin, [
       // By the child where it can: containers of a pod then do it side by side.
-      ...(facts.layersByDescriptor ? [writable("upper", upper), writable("work", work), make] : []),
+      ...(facts.layersByDescriptor ? overlayOps : []),
       { op: "place_root", tree: overlay },
       ...binds.map(({ target, slot }) => ({ op: "attach", tree: slot, target }) as const),
     ]),
   };
-
-  function writable(kind: "upper" | "work", slot: Slot): Op {
-    const name = `${container.name}.${kind}`;
-    return { op: "make_directory", parent: podSlot.data, name, slot, mode: 0o755, ...owner };
-  }
 }
 
-/** Detached where overlayfs takes such layers by descriptor; before that they must be in sight of the keeper's helper. */
-function openLayer(pod: ResolvedPod, facts: HostFacts, path: string, slot: Slot): Op {
-  return facts.layersByDescriptor
-    ? openHost(pod, path, slot, [], "directory", 0)
-    : { op: "open_directory", path, slot };
+/** The pod's data directory, not idmapped: its owner is the pod's root already. */
+function openData(pod: ResolvedPod, slot: Slot): Op {
+  const path = `${pod.places.dataParent}/${pod.places.uid}`;
+  const unmapped = { ids: { ...pod.ids, count: 0 } };
+  return openHost(unmapped, path, slot, [], "directory", 0);
 }
 
 function openHost(
-  pod: ResolvedPod,
+  pod: Pick<ResolvedPod, "ids">,
   path: string,
   slot: Slot,
   attributes: readonly AttributeName[],

@@ -73,7 +73,7 @@ function examineLayers(): DoctorFinding {
   return lack(
     "detached mounts",
     `Linux ${kernel.join(".")} clones only mounts that are attached`,
-    "containers are set up one after another, and hostUsers: false is refused",
+    "a start takes longer: the keeper prepares what containers otherwise do side by side",
     "boot Linux 6.15 or later",
   );
 }

@@ -91,10 +91,7 @@ export async function startPod(
   claimName(places, nameLink, uid);
   let ids = hostIds;
   try {
-    if (spec.namespaces.user === "POD") {
-      refuseOldKernel(spec, facts);
-      ids = claimIds(places, uid);
-    }
+    if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
       uid,
@@ -111,17 +108,6 @@ export async function startPod(
     }
     throw error;
   }
-}
-
-/** Before 6.13 idmapped layers would have to be attached where overlayfs can see them by name. */
-function refuseOldKernel(spec: PodSpec, facts: HostFacts): void {
-  if (facts.layersByDescriptor) return;
-  throw new PodError({
-    code: "host.kernel-too-old",
-    message: `hostUsers: false needs Linux 6.15 and this is ${facts.kernel.join(".")}`,
-    origin: originOf(spec, "spec.hostUsers"),
-    hint: "boot a newer kernel, or run the pod without hostUsers: false",
-  });
 }
 
 function planProcesses(

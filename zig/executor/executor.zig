@@ -104,6 +104,7 @@ fn run(context: *Context, step: Step) Error!void {
         .clone_tree => |op| try prepare.cloneTree(context, op),
         .open_volume => |op| try volume.openVolume(context, op),
         .make_overlay => |op| try overlay.makeOverlay(context, op, step.stage),
+        .show_trees => |op| try overlay.showTrees(context, op),
         .open_log => |op| try prepare.openLog(context, op),
         .make_user_namespace => |op| try namespaces.makeUserNamespace(context, op),
         .enter_namespaces => |op| try namespaces.enterNamespaces(context, op),

@@ -28,6 +28,23 @@ pub fn makeOverlay(context: *Context, op: schema.MakeOverlay, stage: Stage) erro
     context.fill(op.slot, mount);
 }
 
+/// Stacked on "/", where they hide nothing: names are resolved from the root below. The namespace, and they with it, goes
+/// when the keeper leaves it; the overlay has taken its own copies by then.
+pub fn showTrees(context: *Context, op: schema.ShowTrees) error{Syscall}!void {
+    const report = context.report;
+    try context.enterHost();
+    _ = try check(report, .unshare, calls.unshare(calls.CLONE_NEWNS));
+    _ = try check(report, .mount_setattr, calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, .{
+        .propagation = calls.MS_PRIVATE,
+    }));
+    for (0..op.count) |index| {
+        const slot: schema.Slot = @enumFromInt(@intFromEnum(op.first) + @as(u32, @intCast(index)));
+        const flags = calls.MOVE_MOUNT_F_EMPTY_PATH;
+        const rc = calls.move_mount(context.slot(slot), "", calls.AT_FDCWD, "/", flags);
+        _ = try check(report, .move_mount, rc);
+    }
+}
+
 fn layersByDescriptor(context: *Context, config: mounts.Config, op: schema.MakeOverlay) error{Syscall}!void {
     for (0..op.lower_count) |index| try config.descriptor("lowerdir+", context.slot(lower(op, index)));
     if (op.upper == .none) return;

@@ -56,6 +56,7 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .clone_tree,
         .open_volume,
         .make_overlay,
+        .show_trees,
         .make_user_namespace,
         .enter_namespaces,
         .loopback_up,

@@ -51,6 +51,11 @@ pub fn finished(keeper: *Keeper, process: *Process, exit: calls.Exit) void {
     keeper_file.unmap(process.helper_stack);
     process.helper_stack = &.{};
     launch.context.in_host = false; // That was the helper's place, not ours.
+    if (exit.signal != 0 and launch.report.errno == 0) {
+        // It did not live to say what it was doing.
+        launch.report.call = .clone3;
+        launch.report.errno = @intFromEnum(linux.E.CHILD);
+    }
     if (exit.signal != 0 or launch.report.failed != 0 or process.failed != .ok) {
         const status = if (process.failed == .ok) .failed else process.failed;
         return launch_file.fail(keeper, process, status);

@@ -189,6 +189,14 @@ pub const MakeOverlay = extern struct {
     attributes: Attributes,
 };
 
+/// Before 6.15: attach consecutive trees, for the rest of `prepare`, in a private copy of the host's namespace. There
+/// overlayfs takes layers only from mounts attached in the caller's own namespace, and an idmapped one is detached.
+pub const ShowTrees = extern struct {
+    pub const stages = .{.prepare};
+    first: Slot,
+    count: u32,
+};
+
 /// Where stdout and stderr of the process go, in the CRI's log format.
 pub const OpenLog = extern struct {
     pub const stages = .{.later};
@@ -425,6 +433,7 @@ pub const Op = union(enum) {
     clone_tree: CloneTree,
     open_volume: OpenVolume,
     make_overlay: MakeOverlay,
+    show_trees: ShowTrees,
     open_log: OpenLog,
     make_user_namespace: MakeUserNamespace,
     enter_namespaces: EnterNamespaces,
