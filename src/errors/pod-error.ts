@@ -46,7 +46,8 @@ export class PodError extends Error {
     this.code = parts.code;
     this.origin = parts.origin;
     this.step = parts.step;
-    this.hint = parts.hint ?? catalog[parts.code].hint;
+    const hint = parts.hint ?? catalog[parts.code].hint;
+    this.hint = hint === "no hint" ? undefined : hint;
     this.others = parts.others ?? [];
   }
 

@@ -3,6 +3,7 @@
 
 import { dlopen, FFIType } from "bun:ffi";
 import { existsSync, readFileSync, writeSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { PodError } from "../errors/pod-error.ts";
 import { layoutHash } from "./layout.gen.ts";
 
@@ -49,13 +50,19 @@ function open(): Library {
       message: `the library ${path} does not exist`,
     });
   }
-  const { symbols } = dlopen(loadablePath(path), signatures);
-  if (symbols.peapod_layout() !== layoutHash) {
-    throw new PodError({
+  const stale = (step?: string): PodError =>
+    new PodError({
       code: "host.library-stale",
       message: `the library ${path} was built from other sources than this program`,
+      ...(step !== undefined && { step }),
     });
+  let symbols: Library;
+  try {
+    ({ symbols } = dlopen(loadablePath(path), signatures));
+  } catch (error) {
+    throw stale(error instanceof Error ? error.message : String(error));
   }
+  if (symbols.peapod_layout() !== layoutHash) throw stale();
   return symbols;
 }
 
@@ -67,7 +74,7 @@ declare global {
 function libraryPath(): string {
   return (
     globalThis.peapodEmbeddedLibrary ??
-    new URL(`../../lib/linux-${process.arch}/libpeapod.so`, import.meta.url).pathname
+    fileURLToPath(new URL(`../../lib/linux-${process.arch}/libpeapod.so`, import.meta.url))
   );
 }
 

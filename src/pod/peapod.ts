@@ -1,6 +1,7 @@
 // All pods of one state directory: starting, finding, ending them. The front ends hand in specs; reading is theirs.
 
 import { PodError } from "../errors/pod-error.ts";
+import type { KeeperClient } from "../launch/keeper-client.ts";
 import type { LogPolicy } from "../plan/container.ts";
 import { defaultLogPolicy } from "../plan/container.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
@@ -27,6 +28,8 @@ export class PodHost implements AsyncDisposable {
   readonly #seed = new Seed();
   readonly #queue: PodQueue;
   readonly #own = new Set<RunningPod>();
+  /** Of pods that were found rather than started. */
+  readonly #connections = new Set<KeeperClient>();
   readonly #listeners = new Set<(event: PodEvent) => void>();
   readonly #warned = new Set<string>();
   #facts: HostFacts | undefined;
@@ -116,6 +119,10 @@ export class PodHost implements AsyncDisposable {
         facts: this.facts(),
         lifetime: record?.isDetached ? "detached" : "owner",
         onEvent: (event) => this.#tell(event),
+        onConnected: (client) => {
+          this.#connections.add(client);
+          client.onClosed(() => this.#connections.delete(client));
+        },
       });
     } catch (error) {
       if (!(error instanceof PodError)) throw error;
@@ -220,6 +227,7 @@ export class PodHost implements AsyncDisposable {
     const results = await Promise.allSettled(
       [...this.#own].map((pod) => pod[Symbol.asyncDispose]()),
     );
+    for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }

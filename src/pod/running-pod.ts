@@ -37,6 +37,8 @@ export interface RunningPodParts {
   readonly keeperPidfd?: number;
   readonly trace?: readonly TraceSpan[];
   readonly onEvent?: (event: PodEvent) => void;
+  /** A connection was made that keeps the event loop alive until it is disposed. */
+  readonly onConnected?: (client: KeeperClient) => void;
 }
 
 const execDeadlineMs = 30_000;
@@ -148,6 +150,7 @@ export class RunningPod implements Pod {
     await client.listen();
     await client.hello("observer");
     await client.subscribe();
+    this.#parts.onConnected?.(client);
     this.#client = client;
     return client;
   }
@@ -211,7 +214,7 @@ export class RunningPod implements Pod {
   async #execTarget(container: RunningContainer, command: readonly string[], options: ExecOptions) {
     const { entry } = container;
     const [first] = command;
-    const subject = `${JSON.stringify(first ?? "")} in container ${entry.name}`;
+    const subject = `container ${entry.name}`;
     if (first === undefined || first === "" || command.some((word) => word.includes("\0"))) {
       throw new PodError({
         code: "container.not-found",

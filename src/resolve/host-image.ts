@@ -140,12 +140,14 @@ function copyPublic(source: string, target: string): void {
   }
 }
 
-/** The running Bun; a compiled peapod serves as one with BUN_BE_BUN=1, which docs/support.md tells. */
+/** The running Bun, or the compiled peapod that has one inside. */
 function bunPath(): HostPath {
   return realpathSync(process.execPath) as HostPath;
 }
 
 /** The environment that an image would bring. */
-export const hostImageEnv = [
+export const hostImageEnv: readonly string[] = [
   "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-] as const;
+  // The compiled peapod is a Bun, too, and this is how it is asked to be one.
+  ...(Bun.isStandaloneExecutable ? ["BUN_BE_BUN=1"] : []),
+];

@@ -324,6 +324,7 @@ fn started(keeper: *Keeper, process: *Process) void {
     process.wake_ns = 0;
     process.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
     record.write(keeper, process);
+    launch.report.mark(launch.report.operation); // The exec, which no child lives to note.
     sendTrace(keeper, process.client, launch);
     sendReply(keeper, process.client, .ok, launch.report, process.id, process.arrived_ns);
     free(launch);
