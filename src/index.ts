@@ -1,65 +1,10 @@
-// The public module. It puts a reader in front of the pods and holds nothing itself; the command
-// line uses it alone.
-
-import type { PodSpec } from "./spec/pod-spec.ts";
-import type { DoctorFinding } from "./pod/doctor.ts";
-import { examineHost } from "./pod/doctor.ts";
-import { PodHost } from "./pod/peapod.ts";
-import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./pod/types.ts";
-import { PodError } from "./errors/pod-error.ts";
-import type { PodManifest } from "./read/pod-manifest/read.ts";
-import { readPodManifest, readPodManifests } from "./read/pod-manifest/read.ts";
+// The public module: names and nothing else. The command line uses the same.
 
 export type * from "./pod/types.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";
 export type { PodManifest } from "./read/pod-manifest/read.ts";
 export type { PodSpec } from "./spec/pod-spec.ts";
+export type { Peapod } from "./open.ts";
+export { openPeapod } from "./open.ts";
 export { PodError, printError } from "./errors/pod-error.ts";
 export { fates, readPodManifest, readPodManifests } from "./read/pod-manifest/read.ts";
-
-/**
- * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
- * owns.
- */
-export interface Peapod extends AsyncDisposable {
-  /** Resolves when every container has exec'd. A string is the manifest's text. */
-  up(manifest: PodManifest | PodSpec | string, options?: UpOptions): Promise<Pod>;
-  list(): Promise<readonly (Pod | BrokenPod)[]>;
-  /** By `namespace/name`, name, or a unique prefix of a name or a uid. */
-  get(name: string): Promise<Pod>;
-  /** Also ends what a dead keeper left behind. False when there was nothing. */
-  down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
-  /** What a launch would do, as text. */
-  plan(manifest: PodManifest | PodSpec | string): Promise<string>;
-  doctor(): Promise<readonly DoctorFinding[]>;
-  events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
-}
-
-export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
-  const host = new PodHost(options);
-  return {
-    up: async (manifest, upOptions = {}) => host.up(specOf(manifest), upOptions),
-    list: async () => host.list(),
-    get: async (name) => host.get(name),
-    down: (name, downOptions = {}) => host.down(name, downOptions),
-    plan: async (manifest) => host.plan(specOf(manifest)),
-    doctor: async () => examineHost(options),
-    events: (eventOptions = {}) => host.events(eventOptions),
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
-  };
-}
-
-function specOf(manifest: PodManifest | PodSpec | string): PodSpec {
-  if (typeof manifest !== "string") return isSpec(manifest) ? manifest : readPodManifest(manifest);
-  const [spec, ...others] = readPodManifests(manifest, "");
-  if (spec && others.length === 0) return spec;
-  throw new PodError({
-    code: "manifest.invalid",
-    message: `the manifest holds ${others.length + 1} pods and up starts one`,
-    hint: "split them with readPodManifests and start each",
-  });
-}
-
-function isSpec(manifest: PodManifest | PodSpec): manifest is PodSpec {
-  return "origins" in manifest && manifest.origins instanceof Map;
-}

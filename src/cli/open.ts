@@ -1,7 +1,7 @@
 // The way from the global flags to peapod and its pods. Everything goes through the module's public
 // API.
 
-import type { Peapod } from "../index.ts";
+import type { Peapod } from "../open.ts";
 import type { OpenOptions } from "../pod/types.ts";
 import type { GlobalFlags, Io } from "./command.ts";
 import { clean } from "./text.ts";
@@ -12,7 +12,7 @@ type PlaceFlags = Pick<
 >;
 
 export async function openFromFlags(flags: PlaceFlags, io: Io): Promise<Peapod> {
-  const { openPeapod } = await import("../index.ts");
+  const { openPeapod } = await import("../open.ts");
   return openPeapod(openOptions(flags, io));
 }
 

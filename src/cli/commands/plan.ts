@@ -1,6 +1,6 @@
 // What starting a manifest would do, without doing it.
 
-import type { Peapod } from "../../index.ts";
+import type { Peapod } from "../../open.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";

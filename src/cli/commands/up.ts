@@ -1,6 +1,6 @@
 // Starts the pods of manifests: in the foreground with their output, or detached.
 
-import type { Peapod } from "../../index.ts";
+import type { Peapod } from "../../open.ts";
 import type { Pod } from "../../pod/types.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import type { Invocation, Io } from "../command.ts";
