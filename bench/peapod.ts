@@ -1,4 +1,5 @@
-// peapod as a cell, through its own layers: a pod from the module, joins as the pod's supervisor makes them.
+// peapod as a cell, through its own layers: a pod from the module, joins as the pod's supervisor
+// makes them.
 import { join } from "node:path";
 import type { Cell, Sample } from "./cell.ts";
 import { launchProcess } from "../src/launch/launch.ts";
@@ -77,7 +78,9 @@ function makeSpec(name: string, prefix: string, count: number): PodSpec {
   });
 }
 
-/** One more container in a running pod: resolved, planned, encoded, sent and exec'd within the time. */
+/**
+ * One more container in a running pod: resolved, planned, encoded, sent and exec'd within the time.
+ */
 async function joinPod(host: PodHost, pod: RunningPod, index: number): Promise<number> {
   const { state } = pod;
   const spec = makeSpec(pod.name, `j${index}-`, 1);

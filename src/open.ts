@@ -1,4 +1,5 @@
-// Opening a Peapod. Apart from index.ts, so that a command that reads no manifest does not load the reader.
+// Opening a Peapod. Apart from index.ts, so that a command that reads no manifest does not load the
+// reader.
 
 import type { DoctorFinding } from "./pod/doctor.ts";
 import { PodHost } from "./pod/peapod.ts";
@@ -7,7 +8,10 @@ import { PodError } from "./errors/pod-error.ts";
 import type { PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
 
-/** Everything that can be done with the pods of one state directory. Disposing it ends the pods it owns. */
+/**
+ * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
+ * owns.
+ */
 export interface Peapod extends AsyncDisposable {
   /** Resolves when every container has exec'd. A string is the manifest's text. */
   up(manifest: PodManifest | PodSpec | string, options?: UpOptions): Promise<Pod>;

@@ -1,5 +1,5 @@
-//! Prints `src/plan/abi.gen.ts`: tags, sizes and offsets, from the types in `plan/`; called with `layout`,
-//! `src/native/layout.gen.ts`: the hash of them all.
+//! Prints `src/plan/abi.gen.ts`: tags, sizes and offsets, from the types in `plan/`; called with
+//! `layout`, `src/native/layout.gen.ts`: the hash of them all.
 
 const std = @import("std");
 const schema = @import("plan/schema.zig");
@@ -10,7 +10,9 @@ pub fn main(init: std.process.Init) !void {
     var buffer: [4096]u8 = undefined;
     var file = std.Io.File.Writer.init(.stdout(), init.io, &buffer);
     const out = &file.interface;
-    try out.writeAll("// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.\n\n");
+    try out.writeAll(
+        "// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.\n\n",
+    );
     var arguments = init.minimal.args.iterate();
     _ = arguments.next();
     if (arguments.next() == null) try printTables(out) else try printHash(out);
@@ -57,7 +59,10 @@ fn printTables(out: *std.Io.Writer) !void {
     inline for (std.meta.fields(schema.Op), 0..) |field, tag| {
         try out.print("  {s}: {{\n    tag: {d},\n    stages: [", .{ field.name, tag });
         inline for (field.type.stages, 0..) |stage, index| {
-            try out.print("{s}\"{s}\"", .{ if (index > 0) ", " else "", @tagName(@as(schema.Stage, stage)) });
+            try out.print(
+                "{s}\"{s}\"",
+                .{ if (index > 0) ", " else "", @tagName(@as(schema.Stage, stage)) },
+            );
         }
         try out.print("],\n    size: {d},\n    fields: {{", .{@sizeOf(field.type)});
         try printFields(out, field.type, "\n      ");
@@ -92,14 +97,20 @@ fn printNames(out: *std.Io.Writer, name: []const u8, comptime T: type) !void {
 
 fn printNumbers(out: *std.Io.Writer, name: []const u8, comptime T: type) !void {
     try out.print("\nexport const {s} = {{", .{name});
-    inline for (std.meta.fields(T)) |field| try out.print("\n  {s}: {d},", .{ field.name, field.value });
+    inline for (std.meta.fields(T)) |field| try out.print(
+        "\n  {s}: {d},",
+        .{ field.name, field.value },
+    );
     try out.writeAll("\n} as const;\n");
 }
 
 fn printFlags(out: *std.Io.Writer, name: []const u8, comptime T: type) !void {
     try out.print("\nexport const {s} = {{", .{name});
     inline for (std.meta.fields(T)) |field| {
-        if (field.type == bool) try out.print("\n  {s}: {d},", .{ field.name, @as(u32, 1) << @bitOffsetOf(T, field.name) });
+        if (field.type == bool) try out.print(
+            "\n  {s}: {d},",
+            .{ field.name, @as(u32, 1) << @bitOffsetOf(T, field.name) },
+        );
     }
     try out.writeAll("\n} as const;\n");
 }

@@ -56,13 +56,21 @@ fn pause() noreturn {
     @memset(std.mem.asBytes(&all), 0xff);
     _ = linux.sigprocmask(linux.SIG.SETMASK, &all, null);
     _ = calls.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(@as([*:0]const u8, "pause")), 0, 0, 0);
+    _ = calls.prctl(
+        @intFromEnum(linux.PR.SET_NAME),
+        @intFromPtr(@as([*:0]const u8, "pause")),
+        0,
+        0,
+        0,
+    );
     _ = calls.close_range(0, std.math.maxInt(u32), 0);
     while (true) {
         _ = linux.syscall4(.rt_sigtimedwait, @intFromPtr(&all), 0, 0, 8);
         while (true) {
             var status: u32 = 0;
-            const rc: isize = @bitCast(linux.syscall4(.wait4, calls.raw(-1), @intFromPtr(&status), calls.W_NOHANG, 0));
+            const rc: isize = @bitCast(
+                linux.syscall4(.wait4, calls.raw(-1), @intFromPtr(&status), calls.W_NOHANG, 0),
+            );
             if (rc <= 0) break;
         }
     }

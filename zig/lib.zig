@@ -1,4 +1,5 @@
-//! What Bun loads. Thin exports with numbers only: no callbacks, threads, thread-locals or allocator (docs/decisions/0010).
+//! What Bun loads. Thin exports with numbers only: no callbacks, threads, thread-locals or
+//! allocator (docs/decisions/0010).
 
 const std = @import("std");
 const calls = @import("kernel/calls.zig");
@@ -35,8 +36,14 @@ export fn peapod_spawn(request: *spawn.Request) i32 {
     return spawn.spawn(request);
 }
 
-/// A plan's text; its length, -EINVAL for a plan that does not check out, -ENOSPC when `text` is too short.
-export fn peapod_describe(plan: [*]align(8) const u8, plan_bytes: u64, text: [*]u8, text_bytes: u64) i64 {
+/// A plan's text; its length, -EINVAL for a plan that does not check out, -ENOSPC when `text` is
+/// too short.
+export fn peapod_describe(
+    plan: [*]align(8) const u8,
+    plan_bytes: u64,
+    text: [*]u8,
+    text_bytes: u64,
+) i64 {
     const view = View.init(plan[0..plan_bytes]) catch return -@as(i64, @intFromEnum(linux.E.INVAL));
     var writer: std.Io.Writer = .fixed(text[0..text_bytes]);
     describe.print(view, &writer) catch return -@as(i64, @intFromEnum(linux.E.NOSPC));

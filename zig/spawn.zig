@@ -1,5 +1,5 @@
-//! Starting a keeper from Bun's process: a clone that shares its memory (a copy would cost milliseconds with a large
-//! heap) and an exec from one sealed memfd that all keepers share.
+//! Starting a keeper from Bun's process: a clone that shares its memory (a copy would cost
+//! milliseconds with a large heap) and an exec from one sealed memfd that all keepers share.
 
 const std = @import("std");
 const calls = @import("kernel/calls.zig");
@@ -28,7 +28,14 @@ pub fn spawn(request: *Request) i32 {
     const file = programFile();
     if (file < 0) return file;
     const stack_bytes = 64 << 10;
-    const stack = linux.mmap(null, stack_bytes, .{ .READ = true, .WRITE = true }, .{ .TYPE = .PRIVATE, .ANONYMOUS = true }, -1, 0);
+    const stack = linux.mmap(
+        null,
+        stack_bytes,
+        .{ .READ = true, .WRITE = true },
+        .{ .TYPE = .PRIVATE, .ANONYMOUS = true },
+        -1,
+        0,
+    );
     if (linux.errno(stack) != .SUCCESS) return -@as(i32, @intFromEnum(linux.errno(stack)));
     defer _ = linux.munmap(@ptrFromInt(stack), stack_bytes);
 
@@ -47,7 +54,8 @@ pub fn spawn(request: *Request) i32 {
     }
     var all: linux.sigset_t = @splat(std.math.maxInt(std.meta.Elem(linux.sigset_t)));
     var old: linux.sigset_t = undefined;
-    _ = linux.sigprocmask(linux.SIG.SETMASK, &all, &old); // Bun's handlers must not run in the child.
+    // Bun's handlers must not run in the child.
+    _ = linux.sigprocmask(linux.SIG.SETMASK, &all, &old);
     const rc = calls.clone3_call(&args, child, @intFromPtr(request));
     _ = linux.sigprocmask(linux.SIG.SETMASK, &old, null);
     if (linux.errno(rc) != .SUCCESS) return -@as(i32, @intFromEnum(linux.errno(rc)));
@@ -57,7 +65,8 @@ pub fn spawn(request: *Request) i32 {
     return -request.errno;
 }
 
-/// Runs on the caller's memory until exec: nothing here may touch more than its own stack and the request.
+/// Runs on the caller's memory until exec: nothing here may touch more than its own stack and the
+/// request.
 fn child(argument: usize) callconv(.c) noreturn {
     const request: *Request = @ptrFromInt(argument);
     become(request) catch |err| switch (err) {
@@ -73,7 +82,9 @@ fn become(request: *Request) error{Syscall}!void {
     const sources = [_]i32{ request.socket, program, request.seed };
     var moved: [sources.len]i32 = @splat(-1);
     for (sources, &moved) |source, *target| {
-        if (source >= 0) target.* = @intCast(try check(request, linux.fcntl(source, linux.F.DUPFD, first_free)));
+        if (source >= 0) target.* = @intCast(
+            try check(request, linux.fcntl(source, linux.F.DUPFD, first_free)),
+        );
     }
     const null_device = calls.openat(calls.AT_FDCWD, "/dev/null", calls.O_RDWR, 0);
     const input: i32 = @intCast(try check(request, null_device));
@@ -102,9 +113,14 @@ fn become(request: *Request) error{Syscall}!void {
     ));
 }
 
-/// CLONE_CLEAR_SIGHAND leaves ignored signals ignored, and so does exec; Bun ignores SIGPIPE and SIGXFSZ.
+/// CLONE_CLEAR_SIGHAND leaves ignored signals ignored, and so does exec; Bun ignores SIGPIPE and
+/// SIGXFSZ.
 fn resetSignals() void {
-    const default: linux.Sigaction = .{ .handler = .{ .handler = linux.SIG.DFL }, .mask = @splat(0), .flags = 0 };
+    const default: linux.Sigaction = .{
+        .handler = .{ .handler = linux.SIG.DFL },
+        .mask = @splat(0),
+        .flags = 0,
+    };
     for (1..65) |number| {
         if (number == 9 or number == 19) continue;
         _ = linux.sigaction(@enumFromInt(number), &default, null);
@@ -133,7 +149,10 @@ fn makeProgram() i32 {
     const allow_sealing = 2;
     const executable = 0x10; // MFD_EXEC, since 6.3; before, every memfd is.
     var rc = linux.memfd_create("peapod-keeper", cloexec | allow_sealing | executable);
-    if (linux.errno(rc) == .INVAL) rc = linux.memfd_create("peapod-keeper", cloexec | allow_sealing);
+    if (linux.errno(rc) == .INVAL) rc = linux.memfd_create(
+        "peapod-keeper",
+        cloexec | allow_sealing,
+    );
     if (linux.errno(rc) != .SUCCESS) return -@as(i32, @intFromEnum(linux.errno(rc)));
     const fd: i32 = @intCast(rc);
     const written = linux.write(fd, program_bytes, program_bytes.len);

@@ -1,4 +1,5 @@
-// What a keeper reported, as an error in the user's own words. Numbers in, sentence out; nothing is looked up.
+// What a keeper reported, as an error in the user's own words. Numbers in, sentence out; nothing is
+// looked up.
 
 import type { ErrorCode } from "../errors/catalog.ts";
 import type { Origin } from "../errors/pod-error.ts";

@@ -1,4 +1,5 @@
-// Talking to one keeper: frames out, answers and events in. It knows the protocol and nothing of pods.
+// Talking to one keeper: frames out, answers and events in. It knows the protocol and nothing of
+// pods.
 
 import type { DescriptorSocket } from "../native/socket.ts";
 import { alloc } from "../native/memory.ts";
@@ -251,7 +252,9 @@ export class KeeperClient implements Disposable {
     }
   }
 
-  /** An answer says that the quiet requests before it went well: a keeper takes requests in order. */
+  /**
+   * An answer says that the quiet requests before it went well: a keeper takes requests in order.
+   */
   #settle(request: number, answer: Reply): void {
     for (const [earlier, pending] of this.#pending) {
       if (earlier >= request || !pending.isQuiet) continue;

@@ -1,4 +1,5 @@
-// Plans → a running pod, or one error and nothing left. No decisions: order and content are the plans'.
+// Plans → a running pod, or one error and nothing left. No decisions: order and content are the
+// plans'.
 
 import { closeFd } from "../native/syscalls.ts";
 import { spawnKeeper } from "../native/keeper-process.ts";
@@ -21,7 +22,9 @@ export interface SpawnOptions {
   /** Mount namespace of a living keeper, or -1. */
   readonly seed: number;
   readonly events: KeeperEvents;
-  /** Requests that are in the socket before the keeper exists: it reads them with its first look. */
+  /**
+   * Requests that are in the socket before the keeper exists: it reads them with its first look.
+   */
   readonly send: (client: KeeperClient) => void;
 }
 

@@ -1,4 +1,5 @@
-// Error numbers by name and meaning (include/uapi/asm-generic/errno-base.h, errno.h; the same on x86-64 and arm64).
+// Error numbers by name and meaning (include/uapi/asm-generic/errno-base.h, errno.h; the same on
+// x86-64 and arm64).
 
 import { constants } from "node:os";
 import { getSystemErrorMap } from "node:util";

@@ -1,5 +1,5 @@
-// Opening libpeapod.so: which file, for which processor, and whether it speaks our format. Nothing else imports bun:ffi
-// but memory.ts.
+// Opening libpeapod.so: which file, for which processor, and whether it speaks our format. Nothing
+// else imports bun:ffi but memory.ts.
 
 import { dlopen, FFIType } from "bun:ffi";
 import { existsSync, readFileSync, writeSync } from "node:fs";
@@ -66,7 +66,9 @@ function open(): Library {
   return symbols;
 }
 
-/** A compiled executable names its embedded copy here before anything else runs (scripts/build.ts). */
+/**
+ * A compiled executable names its embedded copy here before anything else runs (scripts/build.ts).
+ */
 declare global {
   var peapodEmbeddedLibrary: string | undefined;
 }
@@ -79,8 +81,8 @@ function libraryPath(): string {
 }
 
 /**
- * An embedded file is loaded from memory: Bun would extract it to a temporary folder without checking what a file there
- * holds, and fails where that folder is mounted noexec.
+ * An embedded file is loaded from memory: Bun would extract it to a temporary folder without
+ * checking what a file there holds, and fails where that folder is mounted noexec.
  */
 function loadablePath(path: string): string {
   if (!path.startsWith("/$bunfs/")) return path;

@@ -3,8 +3,9 @@
 import { ptr } from "bun:ffi";
 
 /**
- * Zeroed bytes whose address stays put. `new Uint8Array(n)` of up to 1000 bytes lives in the garbage collector's heap and
- * moves when its `buffer` is first touched or when its reader is compiled (oven-sh/bun#32054).
+ * Zeroed bytes whose address stays put. `new Uint8Array(n)` of up to 1000 bytes lives in the
+ * garbage collector's heap and moves when its `buffer` is first touched or when its reader is
+ * compiled (oven-sh/bun#32054).
  */
 export function alloc(bytes: number): Uint8Array<ArrayBuffer> {
   return new Uint8Array(new ArrayBuffer(bytes));

@@ -1,4 +1,5 @@
-// A unix stream socket that carries descriptors one way: Bun's own sockets drop them, so sending is ours and reading is Bun's.
+// A unix stream socket that carries descriptors one way: Bun's own sockets drop them, so sending is
+// ours and reading is Bun's.
 
 import { addressOf, alloc } from "./memory.ts";
 import { closeFd, duplicate, syscall, SyscallError, trySyscall } from "./syscalls.ts";
@@ -34,7 +35,9 @@ export class DescriptorSocket implements Disposable {
     return [new DescriptorSocket(ours), theirs];
   }
 
-  /** Connects by `/proc/self/fd`, since a socket's address holds 107 bytes and a path may be longer. */
+  /**
+   * Connects by `/proc/self/fd`, since a socket's address holds 107 bytes and a path may be longer.
+   */
   static connect(directory: number, name: string): DescriptorSocket {
     const fd = syscall("socket", AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
     const path = Buffer.from(`/proc/self/fd/${directory}/${name}`);
@@ -51,7 +54,8 @@ export class DescriptorSocket implements Disposable {
   }
 
   async listen(handlers: SocketHandlers): Promise<void> {
-    // The descriptor that Bun takes is its own to close. The overload for `fd` is missing from its types.
+    // The descriptor that Bun takes is its own to close. The overload for `fd` is missing from its
+    // types.
     const options = {
       fd: duplicate(this.fd),
       socket: {
@@ -95,7 +99,10 @@ export class DescriptorSocket implements Disposable {
   }
 }
 
-/** A whole launch fits without anybody reading yet. SO_SNDBUFFORCE goes past the sysctl where we may. */
+/**
+ * A whole launch fits without anybody reading yet. SO_SNDBUFFORCE goes past the sysctl where we
+ * may.
+ */
 function growSendBuffer(fd: number): void {
   const [solSocket, sndBuf, sndBufForce] = [1, 7, 32];
   const size = alloc(4);

@@ -1,4 +1,5 @@
-// Typed system calls: the few that TypeScript makes itself. Each returns the kernel's number or throws a SyscallError.
+// Typed system calls: the few that TypeScript makes itself. Each returns the kernel's number or
+// throws a SyscallError.
 
 import { describeErrno } from "./errno.ts";
 import { library } from "./library.ts";
@@ -156,7 +157,10 @@ export function sendSignal(pidfd: number, signal: number): void {
   syscall("pidfd_send_signal", pidfd, signal, 0, 0);
 }
 
-/** A name beneath a directory, as a process with that root would resolve it; links never lead out (man 2 openat2). */
+/**
+ * A name beneath a directory, as a process with that root would resolve it; links never lead out
+ * (man 2 openat2).
+ */
 export function openBeneath(root: number, path: string, flags: number, mode: number): number {
   const [resolveNoMagicLinks, resolveInRoot] = [0x02n, 0x10n];
   const how = alloc(24);
@@ -175,7 +179,10 @@ export function tryReap(pidfd: number): boolean {
   return result < 0 || new DataView(info.buffer).getInt32(0, true) !== 0;
 }
 
-/** CLOCK_MONOTONIC in nanoseconds, the clock of the keeper's trace; Bun's own clocks start with the process. */
+/**
+ * CLOCK_MONOTONIC in nanoseconds, the clock of the keeper's trace; Bun's own clocks start with the
+ * process.
+ */
 export function monotonicNs(): bigint {
   const clockMonotonic = 1;
   const time = alloc(16);

@@ -1,4 +1,5 @@
-// The plan of one container, in the order in which it happens; each group says why it stands where it does.
+// The plan of one container, in the order in which it happens; each group says why it stands where
+// it does.
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
@@ -52,7 +53,8 @@ export function planContainer(
       ...volumes.flatMap(({ prepare }) => prepare),
       ...planSpawn(pod, container, group),
       ...planOomScore(pod, container, facts),
-      // The root, then what belongs to every container, then volumes: a volume may sit on any of them.
+      // The root, then what belongs to every container, then volumes: a volume may sit on any of
+      // them.
       ...root.build,
       ...planKernelFiles(container),
       ...shared.build,
@@ -106,7 +108,8 @@ function planRoot(
     slot: overlay,
     attributes: ["nodev"],
   };
-  // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and work.
+  // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and
+  // work.
   const isShown = !facts.layersByDescriptor && pod.ids.count > 0;
   const parent = isShown ? data : podSlot.data;
   const writable = (kind: "upper" | "work", slot: Slot): Op => {
@@ -214,7 +217,10 @@ function planShared(
   };
 }
 
-/** A later mount may sit inside an earlier one, whatever order they were written in (containerd sorts them too). */
+/**
+ * A later mount may sit inside an earlier one, whatever order they were written in (containerd
+ * sorts them too).
+ */
 function sortedMounts(container: ResolvedContainer): ResolvedMount[] {
   const depth = ({ target }: ResolvedMount) => target.split("/").length;
   return container.mounts.toSorted((a, b) => depth(a) - depth(b));
@@ -329,7 +335,10 @@ function planOomScore(pod: ResolvedPod, container: ResolvedContainer, facts: Hos
 
 const kernelFiles: readonly AttributeName[] = ["nosuid", "nodev", "noexec"];
 
-/** sysfs shows the network namespace of who mounts it, cgroup2 the cgroup namespace: both are the container's by now. */
+/**
+ * sysfs shows the network namespace of who mounts it, cgroup2 the cgroup namespace: both are the
+ * container's by now.
+ */
 function planKernelFiles(container: ResolvedContainer): Step[] {
   const readOnly: readonly AttributeName[] = ["rdonly", ...kernelFiles];
   return steps("build", container.field, [
@@ -339,7 +348,10 @@ function planKernelFiles(container: ResolvedContainer): Step[] {
   ]);
 }
 
-/** containerd's list, and what the kubelet adds to it since 1.34: /proc/interrupts and the CPUs' thermal_throttle. */
+/**
+ * containerd's list, and what the kubelet adds to it since 1.34: /proc/interrupts and the CPUs'
+ * thermal_throttle.
+ */
 const masked = [
   "/proc/acpi",
   "/proc/asound",

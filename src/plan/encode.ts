@@ -125,7 +125,10 @@ export function flagWord(
 const encoder = new TextEncoder();
 const firstCapacity = 16 << 10;
 
-/** The bytes being written: records at their places, and behind them what they refer to. Equal texts stand once. */
+/**
+ * The bytes being written: records at their places, and behind them what they refer to. Equal texts
+ * stand once.
+ */
 class PlanArea {
   view: DataView<ArrayBuffer>;
   #bytes: Uint8Array<ArrayBuffer>;

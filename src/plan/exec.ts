@@ -1,4 +1,5 @@
-// The plan of a command that joins a running container, and of the pause that a shared PID namespace needs.
+// The plan of a command that joins a running container, and of the pause that a shared PID
+// namespace needs.
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
@@ -70,7 +71,10 @@ export function planExec(
   };
 }
 
-/** PID 1 of a shared PID namespace: an empty root, no capability, nothing open (docs/decisions/0011). */
+/**
+ * PID 1 of a shared PID namespace: an empty root, no capability, nothing open
+ * (docs/decisions/0011).
+ */
 export function planPause(pod: ResolvedPod, facts: HostFacts): Plan {
   const slots = new PlanSlots();
   const [group, empty] = [slots.take(), slots.take()];

@@ -1,5 +1,5 @@
-// What every process of a container gives up, whatever its manifest says. Defaults are facts of the field: containerd's,
-// CRI-O's and the kubelet's, each cited where it stands.
+// What every process of a container gives up, whatever its manifest says. Defaults are facts of the
+// field: containerd's, CRI-O's and the kubelet's, each cited where it stands.
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
@@ -11,7 +11,9 @@ const capabilityNames: ReadonlySet<string> = new Set(defaultCapabilities);
 const rlimitNofile = 7;
 const rlimitCore = 4;
 
-/** systemd's choice: programs that use select(2) break above 1024, so more is for those that ask. */
+/**
+ * systemd's choice: programs that use select(2) break above 1024, so more is for those that ask.
+ */
 const openFiles = { soft: 1024, hardMax: 524_288 };
 
 /** In this order: each step takes away what the ones before it needed (man 7 capabilities). */

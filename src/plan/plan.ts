@@ -1,4 +1,5 @@
-// A plan as data: operations in order, each with the field of the manifest that asked for it. No I/O and no decisions here.
+// A plan as data: operations in order, each with the field of the manifest that asked for it. No
+// I/O and no decisions here.
 
 import type {
   attributeFlags,

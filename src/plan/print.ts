@@ -1,4 +1,5 @@
-// A plan as text. Zig prints the same from the bytes (zig/plan/describe.zig), and a test holds the two equal.
+// A plan as text. Zig prints the same from the bytes (zig/plan/describe.zig), and a test holds the
+// two equal.
 
 import { ops } from "./abi.gen.ts";
 import type { FieldRow } from "./encode.ts";

@@ -1,4 +1,5 @@
-// The plan of what a pod's containers share: groups, directories, namespaces, generated files, volumes. No container here.
+// The plan of what a pod's containers share: groups, directories, namespaces, generated files,
+// volumes. No container here.
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedPod, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";

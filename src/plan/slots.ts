@@ -1,4 +1,5 @@
-// Numbers for descriptors. Those of the pod are fixed or dealt out once; those of a plan start over with each.
+// Numbers for descriptors. Those of the pod are fixed or dealt out once; those of a plan start over
+// with each.
 
 import { podSlots, slotTargetCgroup, slotTargetProcess } from "./abi.gen.ts";
 import type { Slot } from "./plan.ts";
@@ -7,7 +8,9 @@ import type { Slot } from "./plan.ts";
 export const podSlot = {
   stateDirectory: 0 as Slot,
   podCgroup: 1 as Slot,
-  /** A detached mount of the pod's data directory, in which upper and work directories lie together. */
+  /**
+   * A detached mount of the pod's data directory, in which upper and work directories lie together.
+   */
   data: 2 as Slot,
   logs: 3 as Slot,
   userNamespace: 4 as Slot,

@@ -1,5 +1,5 @@
-// The plan that removes whatever a pod left on the host, from its places alone: it may be run by a process that was not
-// there, and run again.
+// The plan that removes whatever a pod left on the host, from its places alone: it may be run by a
+// process that was not there, and run again.
 
 import type { PodPlaces } from "../spec/resolved.ts";
 import type { Op, Plan } from "./plan.ts";
@@ -24,7 +24,8 @@ export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
       ...removal(places.dataParent, places.uid, "remove_tree"),
       ...removal(places.logsParent, places.logsName, "remove_tree"),
       ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim, "remove_tree")),
-      // The state last but for the name: while it is there the pod can be found, and its teardown run again.
+      // The state last but for the name: while it is there the pod can be found, and its teardown
+      // run again.
       ...removal(places.stateParent, places.uid, "remove_tree"),
       ...removal(places.namesParent, places.nameLink, "remove_tree"),
     ]),
@@ -35,7 +36,10 @@ export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
   };
 }
 
-/** What is left when nobody is there to remove the keeper's own group: it leaves the group, and removes it. */
+/**
+ * What is left when nobody is there to remove the keeper's own group: it leaves the group, and
+ * removes it.
+ */
 export function planLastTeardown(places: PodPlaces): Plan {
   const keepers = new PlanSlots().take();
   return {

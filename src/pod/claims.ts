@@ -1,5 +1,5 @@
-// What a starting pod takes for itself alone: its name, and with a user namespace a range of ids. Both are made by one
-// system call each, so that two processes never get the same.
+// What a starting pod takes for itself alone: its name, and with a user namespace a range of ids.
+// Both are made by one system call each, so that two processes never get the same.
 
 import { mkdirSync, rmSync, symlinkSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
@@ -9,7 +9,10 @@ import { linkTarget } from "./state.ts";
 
 /** The kubelet's: 65 536 ids a pod. */
 const idsPerPod = 65_536;
-/** Unused by useradd, systemd and podman: their ranges end at 1 879 048 191 (systemd, docs/UIDS-GIDS.md). */
+/**
+ * Unused by useradd, systemd and podman: their ranges end at 1 879 048 191 (systemd,
+ * docs/UIDS-GIDS.md).
+ */
 const firstRangeId = 1_879_048_192;
 const rangesMax = 4096;
 

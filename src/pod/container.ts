@@ -42,7 +42,9 @@ export class RunningContainer implements Container {
     return this.#exited.promise;
   }
 
-  /** Subscribed first, then looked up: an exit between the two is told twice rather than not at all. */
+  /**
+   * Subscribed first, then looked up: an exit between the two is told twice rather than not at all.
+   */
   async #watch(): Promise<void> {
     if (this.#isWatched || this.#isSettled) return;
     this.#isWatched = true;

@@ -1,4 +1,5 @@
-// What this host can do, what it lacks, and what that costs. Every line is probed, none is guessed from a version alone.
+// What this host can do, what it lacks, and what that costs. Every line is probed, none is guessed
+// from a version alone.
 
 import { accessSync, constants, existsSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";

@@ -33,7 +33,10 @@ export async function removeKeeperGroup(places: PodPlaces): Promise<void> {
   }
 }
 
-/** A descriptor of a lean mount namespace: while it is held, no pod pays for a copy of the host's mounts. */
+/**
+ * A descriptor of a lean mount namespace: while it is held, no pod pays for a copy of the host's
+ * mounts.
+ */
 export class Seed implements Disposable {
   #fd = -1;
 
@@ -79,7 +82,9 @@ export function connectKeeper(places: PodPlaces, events: KeeperEvents): KeeperCl
   }
 }
 
-/** Off every path that somebody waits on: a keeper exits within milliseconds of its last message. */
+/**
+ * Off every path that somebody waits on: a keeper exits within milliseconds of its last message.
+ */
 export async function reapKeeper(pidfd: number): Promise<void> {
   const attemptsMax = 2000;
   for (let attempt = 0; attempt < attemptsMax && !tryReap(pidfd); attempt++) {
@@ -88,7 +93,10 @@ export async function reapKeeper(pidfd: number): Promise<void> {
   closeFd(pidfd);
 }
 
-/** Cleaning up after a keeper that died: a fresh one carries out the teardown that the dead one would have. */
+/**
+ * Cleaning up after a keeper that died: a fresh one carries out the teardown that the dead one
+ * would have.
+ */
 export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: string): Promise<void> {
   const group = `${places.cgroupParent}/${places.cgroupName}`;
   try {

@@ -1,4 +1,5 @@
-// All pods of one state directory: starting, finding, ending them. The front ends hand in specs; reading is theirs.
+// All pods of one state directory: starting, finding, ending them. The front ends hand in specs;
+// reading is theirs.
 
 import { PodError } from "../errors/pod-error.ts";
 import type { KeeperClient } from "../launch/keeper-client.ts";

@@ -1,4 +1,5 @@
-// Logs of several containers as one stream: in order of time when they are read back, as they come when followed.
+// Logs of several containers as one stream: in order of time when they are read back, as they come
+// when followed.
 
 import { basename, dirname } from "node:path";
 import type { LogEntry } from "./logs/line-joiner.ts";

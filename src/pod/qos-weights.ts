@@ -1,5 +1,5 @@
-// Weights of the groups that Burstable and BestEffort pods share, by the kubelet's rule. Recomputed when pods come and go,
-// off every path that somebody waits on.
+// Weights of the groups that Burstable and BestEffort pods share, by the kubelet's rule. Recomputed
+// when pods come and go, off every path that somebody waits on.
 
 import { writeFileSync } from "node:fs";
 import { qosParentCpuWeight } from "../plan/cgroup-values.ts";

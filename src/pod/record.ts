@@ -1,4 +1,5 @@
-// The keeper's record: what became of each process, for those who were not there. Written by zig/keeper/record.zig.
+// The keeper's record: what became of each process, for those who were not there. Written by
+// zig/keeper/record.zig.
 
 import { readFileSync, statSync } from "node:fs";
 import { constants } from "node:os";
@@ -82,7 +83,8 @@ export function makeExitStatus(raw: RawExit): ExitStatus {
   return {
     exitCode: raw.code,
     signal: raw.signal === 0 ? undefined : signalName(raw.signal),
-    // A group that lost a process to the killer is told so even where its first process exited by itself.
+    // A group that lost a process to the killer is told so even where its first process exited by
+    // itself.
     oomKilled: raw.oomKills > 0,
     startedAt: dateOf(raw.startedNs),
     finishedAt: dateOf(raw.endedNs),
@@ -107,7 +109,10 @@ export function signalNumber(signal: NodeJS.Signals | number): number {
   return typeof signal === "number" ? signal : constants.signals[signal];
 }
 
-/** Whether the process that wrote the record still lives; its namespace tells it from one that got its pid. */
+/**
+ * Whether the process that wrote the record still lives; its namespace tells it from one that got
+ * its pid.
+ */
 export function isKeeperAlive(record: KeeperRecord | undefined): record is KeeperRecord {
   if (!record || record.keeperPid === 0) return false;
   return namespaceInode(record.keeperPid, "mnt") === record.mountNamespace;

@@ -354,13 +354,17 @@ export class RunningPod implements Pod {
       else this.#ended.resolve();
       this.#parts.onEvent?.({ type: "ended", pod: this.name });
     };
-    // Its death frees the last of the pod: the mounts and namespaces that it held, and its control group.
+    // Its death frees the last of the pod: the mounts and namespaces that it held, and its control
+    // group.
     const reaped = keeperPidfd === undefined ? Promise.resolve() : reapKeeper(keeperPidfd);
     void reaped.then(() => this.#afterKeeper()).then(finish);
   }
 }
 
-/** Above every container's and pause's number; unique among the processes that may talk to one keeper. */
+/**
+ * Above every container's and pause's number; unique among the processes that may talk to one
+ * keeper.
+ */
 const firstExec = 1_000_000 + (process.pid % 4000) * 1_000_000;
 let nextExec = 0;
 const defaultSize = { rows: 24, columns: 80 } as const;

@@ -48,7 +48,10 @@ const timeoutDefaultMs = 60_000;
 const sigterm = 15;
 const pauseProcess = firstOtherProcess;
 
-/** What is sent, and under which name a failure is told. Planned when it is asked for: the keeper works meanwhile. */
+/**
+ * What is sent, and under which name a failure is told. Planned when it is asked for: the keeper
+ * works meanwhile.
+ */
 interface PlannedProcess {
   readonly subject: string;
   readonly name: string;
@@ -280,7 +283,8 @@ async function sendOthers(
   // A sandbox that failed has taken the directory with it, and its reply says why.
   if (unwritten && (await keeper.sandboxReply).status === "ok") throw unwritten.error;
   if (!isShared) return replies;
-  // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait for pause.
+  // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait
+  // for pause.
   const early = await Promise.all(replies);
   if (early.every(({ status }) => status === "ok"))
     for (const planned of others.slice(1)) send(planned);
@@ -304,7 +308,10 @@ function tryWriteState(pod: RunningPod): { readonly error: unknown } | undefined
   }
 }
 
-/** Whatever of the pod came up goes down at once; a keeper without a sandbox has undone everything and ends by itself. */
+/**
+ * Whatever of the pod came up goes down at once; a keeper without a sandbox has undone everything
+ * and ends by itself.
+ */
 async function abandon(pod: RunningPod, client: KeeperClient): Promise<void> {
   try {
     const { status } = await client.end(0);

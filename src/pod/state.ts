@@ -1,4 +1,5 @@
-// What a pod's state directory says: written once at its start, read by whoever opens the pod later.
+// What a pod's state directory says: written once at its start, read by whoever opens the pod
+// later.
 
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import Type from "typebox";
@@ -72,7 +73,8 @@ export function readPodState(directory: string): PodState {
   } catch (error) {
     throw broken(path, error instanceof Error ? error.message : String(error));
   }
-  if (validator.Check(value)) return value as unknown as PodState; // Paths are branded; the check saw strings.
+  // Paths are branded; the check saw strings.
+  if (validator.Check(value)) return value as unknown as PodState;
   const [first] = validator.Errors(value);
   throw broken(path, first ? `${first.instancePath} ${first.message}` : "not a pod's state");
 }
@@ -85,8 +87,8 @@ function broken(path: string, why: string): PodError {
 }
 
 /**
- * The places of a pod by its uid alone, from what is on the disk: its start may have been cut off before its state was
- * written.
+ * The places of a pod by its uid alone, from what is on the disk: its start may have been cut off
+ * before its state was written.
  */
 export function findPlaces(uid: string, places: Places, facts: HostFacts): PodPlaces {
   const namesParent = `${places.state}/names` as HostPath;

@@ -1,4 +1,5 @@
-// A pod as Kubernetes would print it: a v1 Pod with its status, computed from the state, the record and nothing else.
+// A pod as Kubernetes would print it: a v1 Pod with its status, computed from the state, the record
+// and nothing else.
 
 import type { PodState } from "./state.ts";
 import type { KeeperRecord, ProcessRecord } from "./record.ts";

@@ -1,19 +1,32 @@
-// The public shapes of a running pod: what services and the command line see. No behaviour belongs here.
+// The public shapes of a running pod: what services and the command line see. No behaviour belongs
+// here.
 
 import type { PodError } from "../errors/pod-error.ts";
 
 export interface OpenOptions {
-  /** Images, volumes and writable layers. `$PEAPOD_ROOT`, else /var/lib/peapod (or XDG data for others than root). */
+  /**
+   * Images, volumes and writable layers. `$PEAPOD_ROOT`, else /var/lib/peapod (or XDG data for
+   * others than root).
+   */
   readonly root?: string;
   /** What a reboot may forget. `$PEAPOD_STATE`, else /run/peapod (or $XDG_RUNTIME_DIR/peapod). */
   readonly state?: string;
   /** Container logs in the CRI format. `$PEAPOD_LOGS`, else /var/log/pods. */
   readonly logs?: string;
-  /** A cgroup v2 directory, absolute. Default: the delegated subtree, else `peapod` at the top of the hierarchy. */
+  /**
+   * A cgroup v2 directory, absolute. Default: the delegated subtree, else `peapod` at the top of
+   * the hierarchy.
+   */
   readonly cgroupRoot?: string;
-  /** `refuse` (default): a limit whose controller the host lacks is an error; `warn` proceeds without it. */
+  /**
+   * `refuse` (default): a limit whose controller the host lacks is an error; `warn` proceeds
+   * without it.
+   */
   readonly missingControllers?: "refuse" | "warn";
-  /** Processes and threads a pod may have (the kubelet's podPidsLimit). Default 4096, against fork bombs. */
+  /**
+   * Processes and threads a pod may have (the kubelet's podPidsLimit). Default 4096, against fork
+   * bombs.
+   */
   readonly podPidsMax?: number;
   /** How container output is kept. */
   readonly containerLogs?: {
@@ -21,14 +34,20 @@ export interface OpenOptions {
     readonly bytesMax?: number;
     /** Files kept of each container, the one being written included. Default 5. */
     readonly filesMax?: number;
-    /** On a full disk: `block` (default) lets the container wait and loses nothing; `drop` counts what it costs. */
+    /**
+     * On a full disk: `block` (default) lets the container wait and loses nothing; `drop` counts
+     * what it costs.
+     */
     readonly whenFull?: "block" | "drop";
   };
   /** Pods that may run at once through this object; further ones queue. Default: no bound. */
   readonly podsMax?: number;
   /** Starts that may wait for a place; one more rejects with `pod.queue-full`. Default 1000. */
   readonly queueMax?: number;
-  /** Heard once for each thing that will not be done as asked, such as a request without a controller. */
+  /**
+   * Heard once for each thing that will not be done as asked, such as a request without a
+   * controller.
+   */
   readonly onWarning?: (message: string) => void;
   readonly signal?: AbortSignal;
 }
@@ -130,7 +149,9 @@ export interface LogRecord {
   readonly timeNs: bigint;
   /** Without the newline. */
   readonly line: Uint8Array;
-  /** The line goes on with the stream's next record: a prompt, or more than 1 MiB without a newline. */
+  /**
+   * The line goes on with the stream's next record: a prompt, or more than 1 MiB without a newline.
+   */
   readonly isPartial: boolean;
 }
 
@@ -174,7 +195,10 @@ export interface TraceSpan {
   readonly endMs: number;
 }
 
-/** Kernel namespaces of one process, by kind (`net`, `ipc`, `uts`, `mnt`, `pid`, `cgroup`, `user`): inode numbers. */
+/**
+ * Kernel namespaces of one process, by kind (`net`, `ipc`, `uts`, `mnt`, `pid`, `cgroup`, `user`):
+ * inode numbers.
+ */
 export type NamespaceInodes = Readonly<Record<string, number>>;
 
 export interface PodInspection {
@@ -235,7 +259,10 @@ export interface Pod extends AsyncDisposable {
   stats(): Promise<readonly ContainerStats[]>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;
   exec(command: readonly string[], options?: ExecOptions): Execution;
-  /** Ends the pod: stop signal, grace (default: the manifest's), SIGKILL; resolves when nothing is left. */
+  /**
+   * Ends the pod: stop signal, grace (default: the manifest's), SIGKILL; resolves when nothing is
+   * left.
+   */
   down(options?: { readonly graceMs?: number }): Promise<void>;
   /** An owner's pod becomes detached. */
   detach(): Promise<void>;

@@ -1,4 +1,5 @@
-// Finding a command the way execvp does, as a list of places to try: only inside the container is it known which exists.
+// Finding a command the way execvp does, as a list of places to try: only inside the container is
+// it known which exists.
 
 const defaultPath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 

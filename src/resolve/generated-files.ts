@@ -1,5 +1,6 @@
-// The texts of the three files that every pod gets: /etc/hosts, /etc/hostname, /etc/resolv.conf. Their words come
-// from the manifest or the host and were validated there; a word that could end its line is a mistake of ours.
+// The texts of the three files that every pod gets: /etc/hosts, /etc/hostname, /etc/resolv.conf.
+// Their words come from the manifest or the host and were validated there; a word that could end
+// its line is a mistake of ours.
 
 export interface HostAlias {
   readonly ip: string;
@@ -9,7 +10,9 @@ export interface HostAlias {
 /** A pod's own hosts file; with `hostNetwork` the node's, see `printNodeHosts`. */
 export interface HostsInput {
   readonly hostname: string;
-  /** What follows the host name in its full name: `<subdomain>.<namespace>.svc.<cluster domain>`. */
+  /**
+   * What follows the host name in its full name: `<subdomain>.<namespace>.svc.<cluster domain>`.
+   */
   readonly domain?: string;
   /** Addresses of the pod, the primary one first; none while it has only loopback. */
   readonly podIPs: readonly string[];
@@ -23,8 +26,9 @@ export interface ResolvConfInput {
 }
 
 /**
- * The kubelet's text, byte for byte when the pod has an address. Without one the host name is 127.0.0.1, not Debian's
- * 127.0.1.1, so that a server that listens on its own name is the one that others reach as `localhost`.
+ * The kubelet's text, byte for byte when the pod has an address. Without one the host name is
+ * 127.0.0.1, not Debian's 127.0.1.1, so that a server that listens on its own name is the one that
+ * others reach as `localhost`.
  */
 export function printHosts({ hostname, domain, podIPs, aliases }: HostsInput): string {
   const names = domain === undefined ? [hostname] : [`${hostname}.${domain}`, hostname];

@@ -33,7 +33,8 @@ export function resolveHostFacts(options: FactsOptions): HostFacts {
     kernel,
     memoryBytes: host.memoryBytes(),
     openFilesMax: host.openFilesMax(),
-    // 6.13 takes descriptors of attached mounts only; the keeper's are detached (fs/namespace.c, clone_private_mount).
+    // 6.13 takes descriptors of attached mounts only; the keeper's are detached (fs/namespace.c,
+    // clone_private_mount).
     layersByDescriptor: host.isAtLeast(kernel, [6, 15]),
     clonesDetached: host.isAtLeast(kernel, [6, 15]),
     thermalThrottle: host.thermalThrottlePaths(),
@@ -81,7 +82,10 @@ function delegatedRoot(mount: string): string | undefined {
   return host.readWords(`${dirname(group)}/cgroup.procs`).length === 0 ? dirname(group) : undefined;
 }
 
-/** Every group on the way, with the controllers passed down; the QoS parents and the keepers' group below the root. */
+/**
+ * Every group on the way, with the controllers passed down; the QoS parents and the keepers' group
+ * below the root.
+ */
 function makeGroups(mount: string, root: string, controllers: readonly string[]): void {
   const names = root.slice(mount.length).split("/").filter(Boolean);
   let path = mount;

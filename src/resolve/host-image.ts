@@ -1,4 +1,5 @@
-// `image: host`: a root made of the host's /usr, read-only, and a small /etc of its own. Nothing else of the host is seen.
+// `image: host`: a root made of the host's /usr, read-only, and a small /etc of its own. Nothing
+// else of the host is seen.
 
 import {
   copyFileSync,
@@ -39,7 +40,10 @@ export function resolveHostImage(root: string): ResolvedRoot {
 
 let known: string | undefined;
 
-/** Built once for each state of the host's files; whole or not there, whoever else builds it at the same time. */
+/**
+ * Built once for each state of the host's files; whole or not there, whoever else builds it at the
+ * same time.
+ */
 function findSkeleton(parent: string): string {
   if (known !== undefined && existsSync(known)) return known;
   const target = join(parent, skeletonKey());

@@ -1,4 +1,5 @@
-// The host's part in a pod's generated files: its name servers, and its hosts file where the pod shares its network.
+// The host's part in a pod's generated files: its name servers, and its hosts file where the pod
+// shares its network.
 
 import { existsSync, readFileSync } from "node:fs";
 import { printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
@@ -9,7 +10,10 @@ export function printHostsFor(network: "POD" | "NODE", hostname: string): string
     : printHosts({ hostname, podIPs: [], aliases: [] });
 }
 
-/** systemd-resolved's stub listens on the host's loopback, which a pod does not share: its upstream list then. */
+/**
+ * systemd-resolved's stub listens on the host's loopback, which a pod does not share: its upstream
+ * list then.
+ */
 const resolvConfPaths = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
 
 export function printResolvConfFor(): string {
@@ -30,7 +34,10 @@ export function printResolvConfFor(): string {
   });
 }
 
-/** The host's file is the administrator's, but it may hold anything; what is not a plain word stays outside. */
+/**
+ * The host's file is the administrator's, but it may hold anything; what is not a plain word stays
+ * outside.
+ */
 function isWord(text: string): boolean {
   return /^[\x21-\x7e]+$/.test(text);
 }

@@ -35,7 +35,9 @@ export interface ResolveOptions {
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
 }
 
-/** Process numbers below this belong to containers, in manifest order; pauses and execs come after. */
+/**
+ * Process numbers below this belong to containers, in manifest order; pauses and execs come after.
+ */
 export const firstOtherProcess = 10_000;
 
 export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOptions): ResolvedPod {

@@ -1,4 +1,5 @@
-//! Operations of the `build` stage: the child, alone in fresh namespaces, puts together what `prepare` opened.
+//! Operations of the `build` stage: the child, alone in fresh namespaces, puts together what
+//! `prepare` opened.
 
 const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
@@ -11,7 +12,8 @@ const check = report_file.check;
 
 const Error = error{Syscall};
 
-/// Stacked on "/" of the lean namespace. The child's own root stays below until `enter`, so nothing resolves through it yet.
+/// Stacked on "/" of the lean namespace. The child's own root stays below until `enter`, so nothing
+/// resolves through it yet.
 pub fn placeRoot(context: *Context, op: schema.PlaceRoot) Error!void {
     const report = context.report;
     const tree = context.slot(op.tree);
@@ -28,7 +30,10 @@ pub fn attach(context: *Context, op: schema.Attach) Error!void {
     const flags = calls.AT_EMPTY_PATH | calls.AT_STATX_DONT_SYNC;
     _ = try check(report, .statx, linux.statx(tree, "", flags, .{ .TYPE = true }, &stat));
     const is_directory = stat.mode & calls.S_IFMT == calls.S_IFDIR;
-    const target = try context.beneathRoot(context.view.text(op.target), if (is_directory) .make_directory else .make_file);
+    const target = try context.beneathRoot(
+        context.view.text(op.target),
+        if (is_directory) .make_directory else .make_file,
+    );
     defer target.close();
 
     try mounts.attach(report, tree, target.raw);
@@ -84,7 +89,11 @@ pub fn makeDevices(context: *Context, op: schema.MakeDevices) Error!void {
 
     for (nodes) |node| {
         const device = node.major << 8 | node.minor;
-        _ = try check(report, .mknodat, linux.mknodat(dev.raw, node.name, calls.S_IFCHR | 0o666, device));
+        _ = try check(
+            report,
+            .mknodat,
+            linux.mknodat(dev.raw, node.name, calls.S_IFCHR | 0o666, device),
+        );
         try own(context, dev.raw, node.name);
     }
     for (links) |link| {
@@ -103,7 +112,13 @@ pub fn makeDevices(context: *Context, op: schema.MakeDevices) Error!void {
 fn own(context: *Context, directory: i32, name: [*:0]const u8) Error!void {
     const head = context.view.header();
     if (head.root_uid == 0 and head.root_gid == 0) return;
-    const rc = calls.fchownat(directory, name, head.root_uid, head.root_gid, calls.AT_SYMLINK_NOFOLLOW);
+    const rc = calls.fchownat(
+        directory,
+        name,
+        head.root_uid,
+        head.root_gid,
+        calls.AT_SYMLINK_NOFOLLOW,
+    );
     _ = try check(context.report, .fchownat, rc);
 }
 
@@ -118,7 +133,8 @@ pub fn setOomScore(context: *Context, op: schema.SetOomScore) Error!void {
     var text: [16]u8 = undefined;
     const wanted = decimal(&text, op.value);
     const written = linux.write(file.raw, wanted.ptr, wanted.len);
-    // Lowering it needs CAP_SYS_RESOURCE; without, what we inherited is the lowest the kernel allows.
+    // Lowering it needs CAP_SYS_RESOURCE; without, what we inherited is the lowest the kernel
+    // allows.
     if (linux.errno(written) != .ACCES) _ = try check(report, .write, written);
 }
 

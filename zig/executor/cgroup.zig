@@ -8,7 +8,12 @@ const Report = report_file.Report;
 const linux = calls.linux;
 const check = report_file.check;
 
-pub fn write(report: *Report, directory: i32, file: [*:0]const u8, value: []const u8) error{Syscall}!void {
+pub fn write(
+    report: *Report,
+    directory: i32,
+    file: [*:0]const u8,
+    value: []const u8,
+) error{Syscall}!void {
     const flags = calls.O_WRONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
     const fd: Fd = .from(try check(report, .openat, calls.openat(directory, file, flags, 0)));
     defer fd.close();
@@ -22,7 +27,8 @@ pub fn kill(directory: i32) void {
     write(&report, directory, "cgroup.kill", "1") catch {};
 }
 
-/// Kills what is inside and removes the group with the groups below it. EBUSY while the last processes go: the caller retries.
+/// Kills what is inside and removes the group with the groups below it. EBUSY while the last
+/// processes go: the caller retries.
 pub fn remove(report: *Report, parent: i32, name: [:0]const u8) error{Syscall}!void {
     switch (linux.errno(calls.unlinkat(parent, name, calls.AT_REMOVEDIR))) {
         .SUCCESS, .NOENT => return, // Empty already, as after most exits.
@@ -40,7 +46,8 @@ pub fn remove(report: *Report, parent: i32, name: [:0]const u8) error{Syscall}!v
     if (linux.errno(removed) != .NOENT) _ = try check(report, .unlinkat, removed);
 }
 
-/// peapod nests at most root, pod, container, exec; what a container made below its own group is followed a little further.
+/// peapod nests at most root, pod, container, exec; what a container made below its own group is
+/// followed a little further.
 const depth_max = 16;
 
 fn removeChildren(report: *Report, directory: i32, depth: u32) error{Syscall}!void {
@@ -53,11 +60,15 @@ fn removeChildren(report: *Report, directory: i32, depth: u32) error{Syscall}!vo
         var offset: usize = 0;
         while (offset < bytes) {
             const entry: *align(1) const linux.dirent64 = @ptrCast(&buffer[offset]);
-            const name: [*:0]const u8 = @ptrCast(buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"));
+            const name: [*:0]const u8 = @ptrCast(
+                buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"),
+            );
             offset += entry.reclen;
             if (entry.type != linux.DT.DIR or name[0] == '.') continue;
             const flags = calls.O_RDONLY | calls.O_DIRECTORY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
-            const child: Fd = .from(try check(report, .openat, calls.openat(directory, name, flags, 0)));
+            const child: Fd = .from(
+                try check(report, .openat, calls.openat(directory, name, flags, 0)),
+            );
             defer child.close();
 
             try removeChildren(report, child.raw, depth + 1);
@@ -84,7 +95,12 @@ pub fn readNumber(directory: i32, file: [*:0]const u8) u64 {
 }
 
 fn readFile(directory: i32, file: [*:0]const u8, buffer: []u8) []const u8 {
-    const rc = calls.openat(directory, file, calls.O_RDONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW, 0);
+    const rc = calls.openat(
+        directory,
+        file,
+        calls.O_RDONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW,
+        0,
+    );
     if (linux.errno(rc) != .SUCCESS) return "";
     const fd: Fd = .from(rc);
     defer fd.close();

@@ -1,4 +1,5 @@
-//! Everything one execution of a plan holds: slots, the root being built, the streams of the child. No decisions.
+//! Everything one execution of a plan holds: slots, the root being built, the streams of the child.
+//! No decisions.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -71,7 +72,10 @@ pub const Context = struct {
         if (number == .none) return fd.close();
         const index = @intFromEnum(number);
         const place = if (index < schema.pod_slots) &context.pod[index] else &context.plan[index - schema.pod_slots];
-        if (index >= schema.pod_slots) context.plan_used = @max(context.plan_used, index - schema.pod_slots + 1);
+        if (index >= schema.pod_slots) context.plan_used = @max(
+            context.plan_used,
+            index - schema.pod_slots + 1,
+        );
         place.release();
         place.* = fd;
     }
@@ -84,7 +88,11 @@ pub const Context = struct {
     pub fn enterHost(context: *Context) error{Syscall}!void {
         if (context.in_host or !context.host.lean.isOpen()) return;
         const report = context.report;
-        _ = try check(report, .setns, calls.setns(context.host.mount_namespace.raw, calls.CLONE_NEWNS));
+        _ = try check(
+            report,
+            .setns,
+            calls.setns(context.host.mount_namespace.raw, calls.CLONE_NEWNS),
+        );
         context.in_host = true;
         _ = try check(report, .fchdir, linux.fchdir(context.host.root.raw));
         _ = try check(report, .chroot, linux.chroot("."));
@@ -92,18 +100,28 @@ pub const Context = struct {
 
     pub fn leaveHost(context: *Context) error{Syscall}!void {
         if (!context.in_host) return;
-        _ = try check(context.report, .setns, calls.setns(context.host.lean.raw, calls.CLONE_NEWNS));
+        _ = try check(
+            context.report,
+            .setns,
+            calls.setns(context.host.lean.raw, calls.CLONE_NEWNS),
+        );
         context.in_host = false;
     }
 
     pub const Missing = enum { fail, make_directory, make_file };
 
-    /// A name inside the root, as the container would resolve it. The image controls every name in there, so the kernel
-    /// keeps the walk inside, and magic links are not followed.
-    pub fn beneathRoot(context: *Context, target: [:0]const u8, missing: Missing) error{Syscall}!Fd {
+    /// A name inside the root, as the container would resolve it. The image controls every name in
+    /// there, so the kernel keeps the walk inside, and magic links are not followed.
+    pub fn beneathRoot(
+        context: *Context,
+        target: [:0]const u8,
+        missing: Missing,
+    ) error{Syscall}!Fd {
         const report = context.report;
         const rc = openInRoot(context.root.raw, target);
-        if (linux.errno(rc) != .NOENT or missing == .fail) return .from(try check(report, .openat2, rc));
+        if (linux.errno(rc) != .NOENT or missing == .fail) return .from(
+            try check(report, .openat2, rc),
+        );
 
         try context.makeParents(target, missing == .make_directory);
         if (missing == .make_file) try context.makeFile(target);
@@ -149,8 +167,15 @@ pub const Context = struct {
     fn own(context: *Context, parent: i32, name: [*:0]const u8) error{Syscall}!void {
         const head = context.view.header();
         if (head.root_uid == 0 and head.root_gid == 0) return;
-        const rc = calls.fchownat(parent, name, head.root_uid, head.root_gid, calls.AT_SYMLINK_NOFOLLOW);
-        // Inside the user namespace the maker is the owner already, and may not name ids it has no map for.
+        const rc = calls.fchownat(
+            parent,
+            name,
+            head.root_uid,
+            head.root_gid,
+            calls.AT_SYMLINK_NOFOLLOW,
+        );
+        // Inside the user namespace the maker is the owner already, and may not name ids it has no
+        // map for.
         if (linux.errno(rc) != .INVAL) _ = try check(context.report, .fchownat, rc);
     }
 
@@ -171,7 +196,8 @@ fn openInRoot(root: i32, path: [*:0]const u8) usize {
         .flags = calls.O_PATH | calls.O_CLOEXEC,
         .resolve = calls.RESOLVE_IN_ROOT | calls.RESOLVE_NO_MAGICLINKS,
     };
-    // A rename on the way makes the kernel give up with EAGAIN (man 2 openat2); nobody else is in there for long.
+    // A rename on the way makes the kernel give up with EAGAIN (man 2 openat2); nobody else is in
+    // there for long.
     for (0..32) |_| {
         const rc = calls.openat2(root, path, how);
         if (linux.errno(rc) != .AGAIN and linux.errno(rc) != .INTR) return rc;

@@ -10,7 +10,12 @@ const linux = calls.linux;
 const check = report_file.check;
 
 const Error = error{Syscall};
-const hidden: schema.Attributes = .{ .rdonly = true, .nosuid = true, .nodev = true, .noexec = true };
+const hidden: schema.Attributes = .{
+    .rdonly = true,
+    .nosuid = true,
+    .nodev = true,
+    .noexec = true,
+};
 
 pub fn mask(context: *Context, op: schema.Mask) Error!void {
     const report = context.report;
@@ -21,7 +26,11 @@ pub fn mask(context: *Context, op: schema.Mask) Error!void {
     defer target.close();
 
     var stat: linux.Statx = undefined;
-    _ = try check(report, .statx, linux.statx(target.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat));
+    _ = try check(
+        report,
+        .statx,
+        linux.statx(target.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat),
+    );
     if (stat.mode & calls.S_IFMT != calls.S_IFDIR) return maskFile(context, target.raw);
 
     if (context.mask.isOpen()) {
@@ -42,7 +51,8 @@ pub fn mask(context: *Context, op: schema.Mask) Error!void {
     context.mask = empty; // Attached now, so even an old kernel clones it.
 }
 
-/// The null device that `make_devices` made a moment ago in this very namespace; a read ends at once.
+/// The null device that `make_devices` made a moment ago in this very namespace; a read ends at
+/// once.
 fn maskFile(context: *Context, target: i32) Error!void {
     const report = context.report;
     const null_device = try context.beneathRoot("/dev/null", .fail);
@@ -71,7 +81,12 @@ pub fn makeReadOnly(context: *Context, op: schema.MakeReadOnly) Error!void {
     const copy = try mounts.clone(report, target.raw, "", true);
     defer copy.close();
 
-    try mounts.restrict(report, copy.raw, .{ .rdonly = true, .nosuid = true, .nodev = true, .noexec = true }, true);
+    try mounts.restrict(
+        report,
+        copy.raw,
+        .{ .rdonly = true, .nosuid = true, .nodev = true, .noexec = true },
+        true,
+    );
     try mounts.attach(report, copy.raw, target.raw);
 }
 
@@ -82,7 +97,8 @@ pub fn enterByMove(context: *Context) Error!void {
     _ = try check(report, .chroot, linux.chroot("."));
 }
 
-/// man 2 pivot_root, "pivot_root(".", ".")": the old root lands on top of the new one and is unmounted from there.
+/// man 2 pivot_root, "pivot_root(".", ".")": the old root lands on top of the new one and is
+/// unmounted from there.
 pub fn enterByPivot(context: *Context) Error!void {
     const report = context.report;
     _ = try check(report, .fchdir, linux.fchdir(context.root.raw));

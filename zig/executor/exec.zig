@@ -10,7 +10,8 @@ const check = report_file.check;
 
 const Error = error{Syscall};
 
-/// Arguments and environment together; their count is checked here because a pointer costs memory that is fixed.
+/// Arguments and environment together; their count is checked here because a pointer costs memory
+/// that is fixed.
 pub const strings_max = 8192;
 
 pub fn exec(context: *Context, op: schema.Exec) Error!void {
@@ -18,7 +19,11 @@ pub fn exec(context: *Context, op: schema.Exec) Error!void {
     const view = context.view;
     try enterDirectory(context, op);
     calls.umask(op.umask);
-    if (op.arguments.count + op.environment.count + 2 > strings_max) return report_file.fail(report, .execve, .@"2BIG");
+    if (op.arguments.count + op.environment.count + 2 > strings_max) return report_file.fail(
+        report,
+        .execve,
+        .@"2BIG",
+    );
     var pointers: [strings_max]?[*:0]const u8 = undefined;
     const arguments = fillPointers(context, op.arguments, pointers[0..]);
     const environment = fillPointers(context, op.environment, pointers[op.arguments.count + 1 ..]);
@@ -56,7 +61,11 @@ fn enterDirectory(context: *Context, op: schema.Exec) Error!void {
     _ = try check(context.report, .chdir, linux.chdir(path));
 }
 
-fn fillPointers(context: *Context, list: schema.TextList, pointers: []?[*:0]const u8) [*:null]const ?[*:0]const u8 {
+fn fillPointers(
+    context: *Context,
+    list: schema.TextList,
+    pointers: []?[*:0]const u8,
+) [*:null]const ?[*:0]const u8 {
     for (context.view.texts(list), 0..) |entry, index| pointers[index] = context.view.text(entry);
     pointers[list.count] = null;
     return @ptrCast(pointers.ptr);

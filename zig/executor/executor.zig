@@ -1,4 +1,5 @@
-//! Runs a plan, stage by stage, in order. `prepare` runs in the keeper (or its helper); the rest in a child that `spawn` makes.
+//! Runs a plan, stage by stage, in order. `prepare` runs in the keeper (or its helper); the rest in
+//! a child that `spawn` makes.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -73,7 +74,8 @@ fn runPatiently(context: *Context, step: Step) Error!void {
     return error.Syscall;
 }
 
-/// The `spawn` operation, on its own because helpers prepare and only the keeper may be a container's parent.
+/// The `spawn` operation, on its own because helpers prepare and only the keeper may be a
+/// container's parent.
 pub fn runSpawn(context: *Context) Error!void {
     var steps = context.view.steps();
     while (steps.next()) |step| switch (step.op) {
@@ -89,7 +91,11 @@ pub fn runSpawn(context: *Context) Error!void {
 
 fn begin(context: *Context, step: Step) Error!void {
     context.report.operation = step.index;
-    if (context.view.header().fail_at == step.index + 1) return report_file.fail(context.report, .injected, .IO);
+    if (context.view.header().fail_at == step.index + 1) return report_file.fail(
+        context.report,
+        .injected,
+        .IO,
+    );
 }
 
 fn run(context: *Context, step: Step) Error!void {
@@ -140,8 +146,8 @@ fn run(context: *Context, step: Step) Error!void {
 fn spawn(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
     const birth = context.slot(op.pid_namespace);
-    // Affects children only; the keeper's own PID namespace stays (man 2 setns, CLONE_NEWPID). With a user namespace the
-    // intermediate switches instead, so that the pod's processes never see it.
+    // Affects children only; the keeper's own PID namespace stays (man 2 setns, CLONE_NEWPID). With
+    // a user namespace the intermediate switches instead, so that the pod's processes never see it.
     const keeper_switches = birth >= 0 and op.user_namespace == .none;
     if (keeper_switches) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
     defer if (keeper_switches) {
@@ -187,13 +193,15 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .enter);
     if (op.target == .none) try settleStreams(context, -1);
     try runStage(context, .limit);
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0); // A change of ids has cleared it.
+    // A change of ids has cleared it.
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
     while (@atomicLoad(u32, &report.gate, .acquire) == 0) calls.futex_wait(&report.gate, 0);
     @atomicStore(u32, &report.executing, 1, .release);
     try runStage(context, .exec);
 }
 
-/// Into namespaces where others are at work already: nothing of the host's is open any more when they can see us.
+/// Into namespaces where others are at work already: nothing of the host's is open any more when
+/// they can see us.
 fn join(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
     try settleStreams(context, context.slot(op.target));
@@ -207,25 +215,37 @@ fn runStage(context: *Context, stage: schema.Stage) Error!void {
     while (steps.next()) |step| if (step.stage == stage) try run(context, step);
 }
 
-/// The copy of the mount namespace made here belongs to the pod's user namespace and locks every mount that `build`
-/// attached: root inside can neither remount nor unmount them (man 7 mount_namespaces).
+/// The copy of the mount namespace made here belongs to the pod's user namespace and locks every
+/// mount that `build` attached: root inside can neither remount nor unmount them (man 7
+/// mount_namespaces).
 fn enterUserNamespace(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
     const birth = context.slot(op.pid_namespace);
     if (birth >= 0) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
     _ = try check(report, .fchdir, linux.fchdir(context.root.raw));
-    _ = try check(report, .setns, calls.setns(context.slot(op.user_namespace), calls.CLONE_NEWUSER));
+    _ = try check(
+        report,
+        .setns,
+        calls.setns(context.slot(op.user_namespace), calls.CLONE_NEWUSER),
+    );
     var flags: u64 = calls.CLONE_NEWNS | calls.CLONE_PARENT;
     if (op.namespaces.pid) flags |= calls.CLONE_NEWPID;
-    const args: calls.CloneArgs = .{ .flags = flags }; // CLONE_PARENT wants no exit signal (man 2 clone3).
+    // CLONE_PARENT wants no exit signal (man 2 clone3).
+    const args: calls.CloneArgs = .{ .flags = flags };
     const pid = try check(report, .clone3, calls.clone3(&args));
     if (pid != 0) {
         @atomicStore(u32, &report.inner_pid, @intCast(pid), .release);
         linux.exit_group(0);
     }
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
-    // The descriptor still names the mount of the namespace we left; "." was carried over to the copy.
-    const here = calls.openat(calls.AT_FDCWD, ".", calls.O_PATH | calls.O_DIRECTORY | calls.O_CLOEXEC, 0);
+    // The descriptor still names the mount of the namespace we left; "." was carried over to the
+    // copy.
+    const here = calls.openat(
+        calls.AT_FDCWD,
+        ".",
+        calls.O_PATH | calls.O_DIRECTORY | calls.O_CLOEXEC,
+        0,
+    );
     context.root = .from(try check(report, .openat, here));
 }
 
@@ -243,8 +263,8 @@ const status = 3;
 /// The one further descriptor that `settleStreams` can keep.
 const kept = 4;
 
-/// From here on nothing but 0, 1, 2, the status socket and `keep` is open: no name that the container controls has been
-/// used with the host's descriptors in reach.
+/// From here on nothing but 0, 1, 2, the status socket and `keep` is open: no name that the
+/// container controls has been used with the host's descriptors in reach.
 fn settleStreams(context: *Context, keep: i32) Error!void {
     const report = context.report;
     for (context.streams.child, 0..) |fd, number| {

@@ -1,4 +1,5 @@
-//! Operations of the `limit` stage: what the process gives up before it becomes somebody else's program.
+//! Operations of the `limit` stage: what the process gives up before it becomes somebody else's
+//! program.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -13,14 +14,23 @@ const Error = error{Syscall};
 
 pub fn setRlimit(context: *Context, op: schema.SetRlimit) Error!void {
     const limit: [2]u64 = .{ op.soft, op.hard };
-    _ = try check(context.report, .prlimit64, linux.syscall4(.prlimit64, 0, op.resource, @intFromPtr(&limit), 0));
+    _ = try check(
+        context.report,
+        .prlimit64,
+        linux.syscall4(.prlimit64, 0, op.resource, @intFromPtr(&limit), 0),
+    );
 }
 
-/// The pair comes from the container's own devpts, so that ttyname works inside; the keeper gets the other end over the
-/// status socket.
+/// The pair comes from the container's own devpts, so that ttyname works inside; the keeper gets
+/// the other end over the status socket.
 pub fn openTerminal(context: *Context, op: schema.OpenTerminal) Error!void {
     const report = context.report;
-    const rc = calls.openat(calls.AT_FDCWD, "/dev/pts/ptmx", calls.O_RDWR | calls.O_NOCTTY | calls.O_CLOEXEC | calls.O_NOFOLLOW, 0);
+    const rc = calls.openat(
+        calls.AT_FDCWD,
+        "/dev/pts/ptmx",
+        calls.O_RDWR | calls.O_NOCTTY | calls.O_CLOEXEC | calls.O_NOFOLLOW,
+        0,
+    );
     const master: Fd = .from(try check(report, .openat, rc));
     defer master.close();
 
@@ -47,7 +57,11 @@ pub fn openTerminal(context: *Context, op: schema.OpenTerminal) Error!void {
 fn verifyMaster(context: *Context, master: i32) Error!void {
     const report = context.report;
     var stat: linux.Statx = undefined;
-    _ = try check(report, .statx, linux.statx(master, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat));
+    _ = try check(
+        report,
+        .statx,
+        linux.statx(master, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat),
+    );
     const is_ptmx = stat.mode & calls.S_IFMT == calls.S_IFCHR and stat.rdev_major == 5 and stat.rdev_minor == 2;
     if (!is_ptmx) return report_file.fail(report, .verify, .NOTTY);
 }
@@ -56,7 +70,12 @@ fn sendDescriptor(context: *Context, fd: i32) Error!void {
     var byte: [1]u8 = .{'t'};
     var part: std.posix.iovec_const = .{ .base = &byte, .len = 1 };
     const Control = extern struct { len: usize, level: i32, type: i32, fd: i32, _: i32 = 0 };
-    const control: Control = .{ .len = 20, .level = linux.SOL.SOCKET, .type = linux.SCM.RIGHTS, .fd = fd };
+    const control: Control = .{
+        .len = 20,
+        .level = linux.SOL.SOCKET,
+        .type = linux.SCM.RIGHTS,
+        .fd = fd,
+    };
     const message: linux.msghdr_const = .{
         .name = null,
         .namelen = 0,
@@ -79,7 +98,8 @@ pub fn dropBounding(context: *Context, op: schema.DropBounding) Error!void {
     }
 }
 
-/// Groups before ids, and ids before capabilities go: each needs the ones after it (man 7 capabilities).
+/// Groups before ids, and ids before capabilities go: each needs the ones after it (man 7
+/// capabilities).
 pub fn setUser(context: *Context, op: schema.SetUser) Error!void {
     const report = context.report;
     _ = try check(report, .prctl, calls.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), 1, 0, 0, 0));
@@ -91,7 +111,8 @@ pub fn setUser(context: *Context, op: schema.SetUser) Error!void {
     _ = try check(report, .prctl, calls.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), 0, 0, 0, 0));
 }
 
-/// man 2 capset, version 3: two words of 32 bits a set. Declared here because std's header struct has a wrong pid.
+/// man 2 capset, version 3: two words of 32 bits a set. Declared here because std's header struct
+/// has a wrong pid.
 pub fn setCapabilities(context: *Context, op: schema.SetCapabilities) Error!void {
     const report = context.report;
     const Head = extern struct { version: u32, pid: i32 };
@@ -119,14 +140,22 @@ pub fn setCapabilities(context: *Context, op: schema.SetCapabilities) Error!void
 }
 
 pub fn setNoNewPrivileges(context: *Context) Error!void {
-    _ = try check(context.report, .prctl, calls.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0));
+    _ = try check(
+        context.report,
+        .prctl,
+        calls.prctl(@intFromEnum(linux.PR.SET_NO_NEW_PRIVS), 1, 0, 0, 0),
+    );
 }
 
-/// `struct sock_fprog`. SECCOMP_FILTER_FLAG_SPEC_ALLOW: without it old CPUs pay for every branch of the program.
+/// `struct sock_fprog`. SECCOMP_FILTER_FLAG_SPEC_ALLOW: without it old CPUs pay for every branch of
+/// the program.
 pub fn setSeccomp(context: *Context, op: schema.SetSeccomp) Error!void {
     const program = context.view.slice(op.program);
     const Program = extern struct { length: u16, _: [6]u8 = @splat(0), filter: u64 };
-    const filter: Program = .{ .length = @intCast(program.len / 8), .filter = @intFromPtr(program.ptr) };
+    const filter: Program = .{
+        .length = @intCast(program.len / 8),
+        .filter = @intFromPtr(program.ptr),
+    };
     const set_mode_filter = 1;
     const spec_allow = 4;
     const rc = linux.syscall3(.seccomp, set_mode_filter, spec_allow, @intFromPtr(&filter));

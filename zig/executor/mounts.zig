@@ -31,7 +31,12 @@ pub const Config = struct {
         try config.said(calls.fsconfig(config.fs.raw, calls.FSCONFIG_SET_STRING, key, value, 0));
     }
 
-    pub fn number(config: Config, key: [*:0]const u8, value: u64, comptime base: u8) error{Syscall}!void {
+    pub fn number(
+        config: Config,
+        key: [*:0]const u8,
+        value: u64,
+        comptime base: u8,
+    ) error{Syscall}!void {
         var digits: [32]u8 = undefined;
         try config.string(key, format(&digits, value, base));
     }
@@ -62,7 +67,8 @@ pub const Config = struct {
         _ = try check(config.report, .fsconfig, rc);
     }
 
-    /// One message a read, as "e overlay: …" (Documentation/filesystems/mount_api.rst). The first is the cause.
+    /// One message a read, as "e overlay: …" (Documentation/filesystems/mount_api.rst). The first
+    /// is the cause.
     fn readLog(config: Config) void {
         const space = config.report.message.len - 1;
         const rc = linux.read(config.fs.raw, &config.report.message, space);
@@ -77,8 +83,14 @@ pub fn clone(report: *Report, dir: i32, name: [:0]const u8, recursive: bool) err
     return .from(try check(report, .open_tree, calls.open_tree(dir, name, flags)));
 }
 
-/// Set attributes and cut the mount off from its peers: a clone of a shared mount would show what the container mounts.
-pub fn restrict(report: *Report, tree: i32, attributes: schema.Attributes, recursive: bool) error{Syscall}!void {
+/// Set attributes and cut the mount off from its peers: a clone of a shared mount would show what
+/// the container mounts.
+pub fn restrict(
+    report: *Report,
+    tree: i32,
+    attributes: schema.Attributes,
+    recursive: bool,
+) error{Syscall}!void {
     const deep: u32 = if (recursive) calls.AT_RECURSIVE else 0;
     _ = try check(report, .mount_setattr, calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
         .attr_set = @as(u32, @bitCast(attributes)),

@@ -1,4 +1,5 @@
-//! The namespaces a pod shares: the keeper enters them itself, so that its children inherit them and lsns shows them.
+//! The namespaces a pod shares: the keeper enters them itself, so that its children inherit them
+//! and lsns shows them.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -29,8 +30,8 @@ pub fn enterNamespaces(context: *Context, op: schema.EnterNamespaces) Error!void
     _ = try check(context.report, .unshare, calls.unshare(cloneFlags(op.namespaces)));
 }
 
-/// A helper owns the new user namespace for as long as it takes to write its maps and open it; the namespaces that it
-/// was born with belong to it, so root inside may mount their file systems.
+/// A helper owns the new user namespace for as long as it takes to write its maps and open it; the
+/// namespaces that it was born with belong to it, so root inside may mount their file systems.
 pub fn makeUserNamespace(context: *Context, op: schema.MakeUserNamespace) Error!void {
     const report = context.report;
     var pidfd: i32 = -1;
@@ -48,7 +49,14 @@ pub fn makeUserNamespace(context: *Context, op: schema.MakeUserNamespace) Error!
     defer {
         _ = calls.pidfd_send_signal(helper.raw, 9);
         var info: [32]i32 align(8) = @splat(0);
-        _ = linux.syscall5(.waitid, calls.P_PIDFD, calls.raw(helper.raw), @intFromPtr(&info), calls.W_EXITED, 0);
+        _ = linux.syscall5(
+            .waitid,
+            calls.P_PIDFD,
+            calls.raw(helper.raw),
+            @intFromPtr(&info),
+            calls.W_EXITED,
+            0,
+        );
         helper.close();
     }
 
@@ -62,10 +70,20 @@ pub fn makeUserNamespace(context: *Context, op: schema.MakeUserNamespace) Error!
     context.fill(op.slot, .from(try check(report, .openat, rc)));
 }
 
-fn writeMap(context: *Context, pid: usize, file: []const u8, op: schema.MakeUserNamespace) Error!void {
+fn writeMap(
+    context: *Context,
+    pid: usize,
+    file: []const u8,
+    op: schema.MakeUserNamespace,
+) Error!void {
     const report = context.report;
     var path: [64]u8 = undefined;
-    const rc = calls.openat(context.host.proc.raw, procName(&path, pid, file), calls.O_WRONLY | calls.O_CLOEXEC, 0);
+    const rc = calls.openat(
+        context.host.proc.raw,
+        procName(&path, pid, file),
+        calls.O_WRONLY | calls.O_CLOEXEC,
+        0,
+    );
     const map: Fd = .from(try check(report, .openat, rc));
     defer map.close();
 
@@ -110,8 +128,8 @@ pub fn setHostname(context: *Context, op: schema.SetHostname) Error!void {
     _ = try check(context.report, .sethostname, calls.sethostname(context.view.text(op.name)));
 }
 
-/// Mounted on the one directory that the lean root has, never on "/" itself: a mount stacked on a procfs would count as
-/// hiding it (fs/namespace.c, mnt_already_visible).
+/// Mounted on the one directory that the lean root has, never on "/" itself: a mount stacked on a
+/// procfs would count as hiding it (fs/namespace.c, mnt_already_visible).
 pub fn showProc(context: *Context) Error!void {
     try context.leaveHost();
     const config: mounts.Config = try .open(context.report, "proc");
@@ -121,5 +139,9 @@ pub fn showProc(context: *Context) Error!void {
     defer proc.close();
 
     const flags = calls.MOVE_MOUNT_F_EMPTY_PATH;
-    _ = try check(context.report, .move_mount, calls.move_mount(proc.raw, "", calls.AT_FDCWD, "/proc", flags));
+    _ = try check(
+        context.report,
+        .move_mount,
+        calls.move_mount(proc.raw, "", calls.AT_FDCWD, "/proc", flags),
+    );
 }

@@ -16,8 +16,13 @@ pub fn makeOverlay(context: *Context, op: schema.MakeOverlay, stage: Stage) erro
     const config: mounts.Config = try .open(context.report, "overlay");
     defer config.close();
 
-    if (stage == .prepare) try layersByName(context, config, op) else try layersByDescriptor(context, config, op);
-    // The writable layer dies with the pod, so nothing in it is worth a sync; no feature that a hostile layer could use.
+    if (stage == .prepare) try layersByName(
+        context,
+        config,
+        op,
+    ) else try layersByDescriptor(context, config, op);
+    // The writable layer dies with the pod, so nothing in it is worth a sync; no feature that a
+    // hostile layer could use.
     if (op.upper != .none) try config.flag("volatile");
     try config.string("redirect_dir", "nofollow");
     try config.string("metacopy", "off");
@@ -28,8 +33,8 @@ pub fn makeOverlay(context: *Context, op: schema.MakeOverlay, stage: Stage) erro
     context.fill(op.slot, mount);
 }
 
-/// Stacked on "/", where they hide nothing: names are resolved from the root below. The namespace, and they with it, goes
-/// when the keeper leaves it; the overlay has taken its own copies by then.
+/// Stacked on "/", where they hide nothing: names are resolved from the root below. The namespace,
+/// and they with it, goes when the keeper leaves it; the overlay has taken its own copies by then.
 pub fn showTrees(context: *Context, op: schema.ShowTrees) error{Syscall}!void {
     const report = context.report;
     try context.enterHost();
@@ -45,21 +50,36 @@ pub fn showTrees(context: *Context, op: schema.ShowTrees) error{Syscall}!void {
     }
 }
 
-fn layersByDescriptor(context: *Context, config: mounts.Config, op: schema.MakeOverlay) error{Syscall}!void {
-    for (0..op.lower_count) |index| try config.descriptor("lowerdir+", context.slot(lower(op, index)));
+fn layersByDescriptor(
+    context: *Context,
+    config: mounts.Config,
+    op: schema.MakeOverlay,
+) error{Syscall}!void {
+    for (0..op.lower_count) |index| try config.descriptor(
+        "lowerdir+",
+        context.slot(lower(op, index)),
+    );
     if (op.upper == .none) return;
     try config.descriptor("upperdir", context.slot(op.upper));
     try config.descriptor("workdir", context.slot(op.work));
 }
 
 /// Before 6.13: `lowerdir=` takes one string of at most 255 bytes.
-fn layersByName(context: *Context, config: mounts.Config, op: schema.MakeOverlay) error{Syscall}!void {
+fn layersByName(
+    context: *Context,
+    config: mounts.Config,
+    op: schema.MakeOverlay,
+) error{Syscall}!void {
     var list: [256]u8 = undefined;
     var end: usize = 0;
     for (0..op.lower_count) |index| {
         var buffer: [48]u8 = undefined;
         const name = descriptorName(&buffer, context.slot(lower(op, index)));
-        if (end + name.len + 2 > list.len) return report_file.fail(context.report, .fsconfig, .NAMETOOLONG);
+        if (end + name.len + 2 > list.len) return report_file.fail(
+            context.report,
+            .fsconfig,
+            .NAMETOOLONG,
+        );
         if (index > 0) {
             list[end] = ':';
             end += 1;
@@ -93,7 +113,12 @@ fn descriptorName(buffer: *[48]u8, fd: i32) [:0]const u8 {
 fn refuseReadOnly(context: *Context, mount: i32) error{Syscall}!void {
     const st_rdonly = 1;
     var buffer: [16]u64 = @splat(0);
-    _ = try check(context.report, .verify, linux.syscall2(.fstatfs, calls.raw(mount), @intFromPtr(&buffer)));
-    const f_flags = buffer[10]; // include/uapi/asm-generic/statfs.h, struct statfs64: the eleventh word.
+    _ = try check(
+        context.report,
+        .verify,
+        linux.syscall2(.fstatfs, calls.raw(mount), @intFromPtr(&buffer)),
+    );
+    // include/uapi/asm-generic/statfs.h, struct statfs64: the eleventh word.
+    const f_flags = buffer[10];
     if (f_flags & st_rdonly != 0) return report_file.fail(context.report, .verify, .ROFS);
 }

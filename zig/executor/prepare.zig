@@ -34,7 +34,11 @@ pub fn makeDirectory(context: *Context, op: schema.MakeDirectory) Error!void {
     errdefer directory.close();
 
     if (op.uid != 0 or op.gid != 0) {
-        _ = try check(report, .fchownat, calls.fchownat(directory.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH));
+        _ = try check(
+            report,
+            .fchownat,
+            calls.fchownat(directory.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH),
+        );
     }
     // The sticky bit and anything the umask took.
     if (op.mode & 0o1022 != 0) _ = try check(report, .fchmod, calls.fchmod(directory.raw, op.mode));
@@ -48,7 +52,10 @@ pub fn makeCgroup(context: *Context, op: schema.MakeCgroup) Error!void {
     _ = try check(report, .mkdirat, calls.mkdirat(parent, name, 0o755));
     errdefer _ = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
 
-    context.fill(op.slot, .from(try check(report, .openat, calls.openat(parent, name, open_path, 0))));
+    context.fill(
+        op.slot,
+        .from(try check(report, .openat, calls.openat(parent, name, open_path, 0))),
+    );
 }
 
 pub fn writeCgroup(context: *Context, op: schema.WriteCgroup) Error!void {
@@ -72,7 +79,11 @@ pub fn makeTmpfs(context: *Context, op: schema.MakeTmpfs) Error!void {
     if (op.attached != 0) {
         const flags = calls.MOVE_MOUNT_F_EMPTY_PATH;
         try context.leaveHost();
-        _ = try check(report, .move_mount, calls.move_mount(mount.raw, "", calls.AT_FDCWD, "/", flags));
+        _ = try check(
+            report,
+            .move_mount,
+            calls.move_mount(mount.raw, "", calls.AT_FDCWD, "/", flags),
+        );
     }
     context.fill(op.slot, mount);
 }
@@ -85,25 +96,48 @@ pub fn writeFile(context: *Context, op: schema.WriteFile) Error!void {
     defer file.close();
 
     if (op.uid != 0 or op.gid != 0) {
-        _ = try check(report, .fchownat, calls.fchownat(file.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH));
+        _ = try check(
+            report,
+            .fchownat,
+            calls.fchownat(file.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH),
+        );
     }
     var rest: []const u8 = context.view.slice(op.content);
-    while (rest.len > 0) rest = rest[try check(report, .write, linux.write(file.raw, rest.ptr, rest.len))..];
+    while (rest.len > 0) rest = rest[try check(
+        report,
+        .write,
+        linux.write(file.raw, rest.ptr, rest.len),
+    )..];
 }
 
 pub fn cloneTree(context: *Context, op: schema.CloneTree) Error!void {
     const report = context.report;
-    if (op.source != .none) try context.leaveHost(); // An attached source lives in the keeper's own namespace.
-    const copy = try mounts.clone(report, context.slot(op.source), context.view.text(op.name), false);
+    // An attached source lives in the keeper's own namespace.
+    if (op.source != .none) try context.leaveHost();
+    const copy = try mounts.clone(
+        report,
+        context.slot(op.source),
+        context.view.text(op.name),
+        false,
+    );
     errdefer copy.close();
 
-    if (@as(u32, @bitCast(op.attributes)) != 0) try mounts.restrict(report, copy.raw, op.attributes, false);
+    if (@as(u32, @bitCast(op.attributes)) != 0) try mounts.restrict(
+        report,
+        copy.raw,
+        op.attributes,
+        false,
+    );
     context.fill(op.slot, copy);
 }
 
 pub fn openLog(context: *Context, op: schema.OpenLog) Error!void {
     const name = context.view.text(op.name);
-    if (name.len >= context.log.name.len) return report_file.fail(context.report, .openat, .NAMETOOLONG);
+    if (name.len >= context.log.name.len) return report_file.fail(
+        context.report,
+        .openat,
+        .NAMETOOLONG,
+    );
     const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND | calls.O_CLOEXEC | calls.O_NOFOLLOW;
     const directory = context.slot(op.directory);
     const rc = calls.openat(directory, name, flags, 0o640);

@@ -1,5 +1,6 @@
-//! What an execution says about itself: three numbers when it fails, and when each operation ended. It lies in memory
-//! that the keeper shares with the child, because an error set cannot carry an errno and a child cannot build a sentence.
+//! What an execution says about itself: three numbers when it fails, and when each operation ended.
+//! It lies in memory that the keeper shares with the child, because an error set cannot carry an
+//! errno and a child cannot build a sentence.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");

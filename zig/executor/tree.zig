@@ -1,5 +1,6 @@
-//! Removing a directory that a container filled. Names in it are hostile and its depth is unbounded, so nothing is
-//! followed and nothing recurses: every directory found is first moved up beside the top, then emptied in its turn.
+//! Removing a directory that a container filled. Names in it are hostile and its depth is
+//! unbounded, so nothing is followed and nothing recurses: every directory found is first moved up
+//! beside the top, then emptied in its turn.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -29,8 +30,16 @@ pub fn remove(report: *Report, parent: i32, name: [:0]const u8) error{Syscall}!v
     try removeEmptied(report, parent, name, top.raw, top.raw, &serial);
 }
 
-/// Each pass empties the directories that stand directly in the top and lifts those inside them, until it can go.
-fn removeEmptied(report: *Report, parent: i32, name: [*:0]const u8, top: i32, directory: i32, serial: *u64) error{Syscall}!void {
+/// Each pass empties the directories that stand directly in the top and lifts those inside them,
+/// until it can go.
+fn removeEmptied(
+    report: *Report,
+    parent: i32,
+    name: [*:0]const u8,
+    top: i32,
+    directory: i32,
+    serial: *u64,
+) error{Syscall}!void {
     while (true) {
         const found = try removeLevel(report, top, directory, serial);
         const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
@@ -40,8 +49,8 @@ fn removeEmptied(report: *Report, parent: i32, name: [*:0]const u8, top: i32, di
     }
 }
 
-/// Unlinks every file of `directory` and moves its directories up. At the top itself directories are emptied and
-/// removed instead. True while something was found.
+/// Unlinks every file of `directory` and moves its directories up. At the top itself directories
+/// are emptied and removed instead. True while something was found.
 fn removeLevel(report: *Report, top: i32, directory: i32, serial: *u64) error{Syscall}!bool {
     var found = false;
     var buffer: [8192]u8 align(8) = undefined;
@@ -52,7 +61,9 @@ fn removeLevel(report: *Report, top: i32, directory: i32, serial: *u64) error{Sy
         var offset: usize = 0;
         while (offset < bytes) {
             const entry: *align(1) const linux.dirent64 = @ptrCast(&buffer[offset]);
-            const name: [*:0]const u8 = @ptrCast(buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"));
+            const name: [*:0]const u8 = @ptrCast(
+                buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"),
+            );
             offset += entry.reclen;
             const text = std.mem.span(name);
             if (std.mem.eql(u8, text, ".") or std.mem.eql(u8, text, "..")) continue;
@@ -63,7 +74,13 @@ fn removeLevel(report: *Report, top: i32, directory: i32, serial: *u64) error{Sy
                 .ISDIR, .PERM => {},
                 else => _ = try check(report, .unlinkat, rc),
             }
-            if (directory == top) try empty(report, top, name, serial) else try lift(report, top, directory, name, serial);
+            if (directory == top) try empty(report, top, name, serial) else try lift(
+                report,
+                top,
+                directory,
+                name,
+                serial,
+            );
         }
     }
 }
@@ -76,14 +93,26 @@ fn empty(report: *Report, top: i32, name: [*:0]const u8, serial: *u64) error{Sys
     try removeEmptied(report, top, name, top, inner.raw, serial);
 }
 
-fn lift(report: *Report, top: i32, directory: i32, name: [*:0]const u8, serial: *u64) error{Syscall}!void {
+fn lift(
+    report: *Report,
+    top: i32,
+    directory: i32,
+    name: [*:0]const u8,
+    serial: *u64,
+) error{Syscall}!void {
     if (linux.errno(calls.unlinkat(directory, name, calls.AT_REMOVEDIR)) == .SUCCESS) return;
     // RENAME_NOREPLACE: a name that the container chose may stand there already.
     const no_replace: linux.RENAME = .{ .NOREPLACE = true };
     for (0..1 << 20) |_| {
         var digits: [32]u8 = undefined;
         serial.* += 1;
-        const rc = linux.renameat2(directory, name, top, mounts.format(&digits, serial.*, 10), no_replace);
+        const rc = linux.renameat2(
+            directory,
+            name,
+            top,
+            mounts.format(&digits, serial.*, 10),
+            no_replace,
+        );
         if (linux.errno(rc) == .EXIST) continue;
         _ = try check(report, .unlinkat, rc);
         return;

@@ -1,4 +1,5 @@
-//! Taking back what `prepare` did, newest first. Every operation of that stage stands here, or is undone by closing its slot.
+//! Taking back what `prepare` did, newest first. Every operation of that stage stands here, or is
+//! undone by closing its slot.
 
 const calls = @import("../kernel/calls.zig");
 const schema = @import("../plan/schema.zig");
@@ -8,8 +9,8 @@ const cgroup = @import("cgroup.zig");
 const tree = @import("tree.zig");
 const linux = calls.linux;
 
-/// The child, if there was one, has been reaped; `failed` is the operation that it failed at. What can't be taken back is
-/// left to `down`, which computes the same from the pod's id.
+/// The child, if there was one, has been reaped; `failed` is the operation that it failed at. What
+/// can't be taken back is left to `down`, which computes the same from the pod's id.
 pub fn undo(context: *Context, failed: u32) void {
     context.leaveHost() catch {};
     var remaining = context.view.header().operations;
@@ -46,10 +47,23 @@ fn undoOne(context: *Context, op: schema.Op) void {
                 return;
             }
         },
-        .make_directory => |made| tree.remove(&report, context.slot(made.parent), context.view.text(made.name)) catch {},
-        .write_file => |made| _ = calls.unlinkat(context.slot(made.directory), context.view.text(made.name), 0),
-        .open_log => |made| _ = calls.unlinkat(context.slot(made.directory), context.view.text(made.name), 0),
-        // Gone with their descriptors, or with the keeper, which does not outlive a sandbox that failed.
+        .make_directory => |made| tree.remove(
+            &report,
+            context.slot(made.parent),
+            context.view.text(made.name),
+        ) catch {},
+        .write_file => |made| _ = calls.unlinkat(
+            context.slot(made.directory),
+            context.view.text(made.name),
+            0,
+        ),
+        .open_log => |made| _ = calls.unlinkat(
+            context.slot(made.directory),
+            context.view.text(made.name),
+            0,
+        ),
+        // Gone with their descriptors, or with the keeper, which does not outlive a sandbox that
+        // failed.
         .open_directory,
         .write_cgroup,
         .make_tmpfs,

@@ -1,4 +1,5 @@
-//! Opening what a user named on the host: looked up once, checked, and detached before any container can act.
+//! Opening what a user named on the host: looked up once, checked, and detached before any
+//! container can act.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -41,18 +42,23 @@ fn openSource(context: *Context, op: schema.OpenVolume) Error!Fd {
     const name: [*:0]const u8 = if (path.len == 0) "." else path;
     const flags = calls.O_PATH | calls.O_CLOEXEC;
     const rc = calls.openat(base, name, flags, 0);
-    if (linux.errno(rc) != .NOENT or op.create_mode == 0) return .from(try check(report, .openat, rc));
+    if (linux.errno(rc) != .NOENT or op.create_mode == 0) return .from(
+        try check(report, .openat, rc),
+    );
 
     if (op.expect == .directory) {
         try makeDirectories(report, path, op.create_mode);
     } else {
         const create = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY | calls.O_CLOEXEC;
-        Fd.from(try check(report, .openat, calls.openat(base, name, create, op.create_mode))).close();
+        Fd.from(
+            try check(report, .openat, calls.openat(base, name, create, op.create_mode)),
+        ).close();
     }
     return .from(try check(report, .openat, calls.openat(base, name, flags, 0)));
 }
 
-/// `mkdir -p` of a path that the user wrote; Kubernetes leaves such directories in place afterwards, and so do we.
+/// `mkdir -p` of a path that the user wrote; Kubernetes leaves such directories in place
+/// afterwards, and so do we.
 fn makeDirectories(report: *Report, path: [:0]const u8, mode: u32) Error!void {
     var end: usize = 0;
     while (end < path.len) {
@@ -77,7 +83,11 @@ fn checkType(report: *Report, fd: i32, expect: schema.FileType) Error!u32 {
         .character_device => bits == calls.S_IFCHR,
         .block_device => bits == calls.S_IFBLK,
     };
-    if (!matches) return report_file.fail(report, .verify, if (expect == .directory) .NOTDIR else .INVAL);
+    if (!matches) return report_file.fail(
+        report,
+        .verify,
+        if (expect == .directory) .NOTDIR else .INVAL,
+    );
     return bits;
 }
 
@@ -88,11 +98,17 @@ fn modeOf(report: *Report, fd: i32) Error!u32 {
     return stat.mode;
 }
 
-/// Component by component without following a link: other containers may write to the volume meanwhile. A missing
-/// directory gets the mode of the volume's own root, as the kubelet does it.
+/// Component by component without following a link: other containers may write to the volume
+/// meanwhile. A missing directory gets the mode of the volume's own root, as the kubelet does it.
 fn openSubPath(report: *Report, volume: i32, path: [:0]const u8) Error!Fd {
     const mode = try modeOf(report, volume) & 0o7777;
-    var current: Fd = .from(try check(report, .openat, calls.openat(volume, ".", calls.O_PATH | calls.O_DIRECTORY | calls.O_CLOEXEC, 0)));
+    var current: Fd = .from(
+        try check(
+            report,
+            .openat,
+            calls.openat(volume, ".", calls.O_PATH | calls.O_DIRECTORY | calls.O_CLOEXEC, 0),
+        ),
+    );
     errdefer current.close();
 
     var components = std.mem.tokenizeScalar(u8, path, '/');
@@ -122,9 +138,14 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
     errdefer found.close();
 
     if (linux.errno(made) == .SUCCESS) {
-        // mkdir applied the umask; O_PATH descriptors are changed by name, which nobody can have replaced unseen: the
-        // descriptor is compared by what it is, a directory that we own.
-        const readable = calls.openat(found.raw, ".", calls.O_RDONLY | calls.O_DIRECTORY | calls.O_CLOEXEC, 0);
+        // mkdir applied the umask; O_PATH descriptors are changed by name, which nobody can have
+        // replaced unseen: the descriptor is compared by what it is, a directory that we own.
+        const readable = calls.openat(
+            found.raw,
+            ".",
+            calls.O_RDONLY | calls.O_DIRECTORY | calls.O_CLOEXEC,
+            0,
+        );
         const directory: Fd = .from(try check(report, .openat, readable));
         defer directory.close();
 
@@ -133,7 +154,8 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
     return found;
 }
 
-/// Show the files with the ids of the pod's user namespace (man 2 mount_setattr, "ID-mapped mounts").
+/// Show the files with the ids of the pod's user namespace (man 2 mount_setattr, "ID-mapped
+/// mounts").
 fn mapIds(context: *Context, tree: i32, op: schema.OpenVolume) Error!void {
     const deep: u32 = if (op.recursive != 0) calls.AT_RECURSIVE else 0;
     _ = try check(context.report, .mount_setattr, calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{

@@ -1,4 +1,5 @@
-//! Clients on the keeper's socket: frames in, answers out. A client that does not read is let go; nobody waits for it.
+//! Clients on the keeper's socket: frames in, answers out. A client that does not read is let go;
+//! nobody waits for it.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -18,7 +19,12 @@ const head_bytes = @sizeOf(protocol.Head);
 pub fn add(keeper: *Keeper, fd: Fd, owner: bool) void {
     for (&keeper.connections, 0..) |*connection, index| {
         if (connection.fd.isOpen()) continue;
-        connection.* = .{ .fd = fd, .owner = owner, .subscribed = owner, .generation = connection.generation + 1 };
+        connection.* = .{
+            .fd = fd,
+            .owner = owner,
+            .subscribed = owner,
+            .generation = connection.generation + 1,
+        };
         keeper_file.watch(keeper, fd.raw, .connection, @intCast(index), linux.EPOLL.IN);
         return;
     }
@@ -68,7 +74,9 @@ pub fn receive(keeper: *Keeper, index: u32) void {
         }
         if (connection.filled - offset < head.bytes) break;
         const generation = connection.generation;
-        const body: []align(8) const u8 = @alignCast(connection.buffer[offset + head_bytes .. offset + head.bytes]);
+        const body: []align(8) const u8 = @alignCast(
+            connection.buffer[offset + head_bytes .. offset + head.bytes],
+        );
         request.handle(keeper, index, head, body);
         if (connection.generation != generation or !connection.fd.isOpen()) return;
         offset += head.bytes;
@@ -79,7 +87,11 @@ pub fn receive(keeper: *Keeper, index: u32) void {
 /// What is left of a frame moves to the front; an empty buffer goes back to the kernel.
 fn settle(connection: *Connection, offset: u32) void {
     const left = connection.filled - offset;
-    if (offset > 0) std.mem.copyForwards(u8, connection.buffer[0..left], connection.buffer[offset..connection.filled]);
+    if (offset > 0) std.mem.copyForwards(
+        u8,
+        connection.buffer[0..left],
+        connection.buffer[offset..connection.filled],
+    );
     connection.filled = left;
     if (left > 0) return;
     keeper_file.unmap(connection.buffer[0..connection.capacity]);
@@ -119,7 +131,11 @@ fn receiveSome(connection: *Connection) ?u32 {
         .controllen = control.len,
         .flags = 0,
     };
-    const rc = linux.recvmsg(connection.fd.raw, &message, linux.MSG.DONTWAIT | linux.MSG.CMSG_CLOEXEC);
+    const rc = linux.recvmsg(
+        connection.fd.raw,
+        &message,
+        linux.MSG.DONTWAIT | linux.MSG.CMSG_CLOEXEC,
+    );
     switch (linux.errno(rc)) {
         .SUCCESS => {},
         .AGAIN, .INTR => return null,
@@ -129,7 +145,8 @@ fn receiveSome(connection: *Connection) ?u32 {
     return @intCast(rc);
 }
 
-/// `struct cmsghdr`: length, level, type, then the descriptors. More than a frame may carry are closed.
+/// `struct cmsghdr`: length, level, type, then the descriptors. More than a frame may carry are
+/// closed.
 fn keepDescriptors(connection: *Connection, control: []align(8) const u8) void {
     if (control.len < 16) return;
     const length = std.mem.readInt(u64, control[0..8], .little);
@@ -148,7 +165,8 @@ fn keepDescriptors(connection: *Connection, control: []align(8) const u8) void {
     }
 }
 
-/// The frame's own descriptors: a read may have brought those of the next frame too. The taker closes them.
+/// The frame's own descriptors: a read may have brought those of the next frame too. The taker
+/// closes them.
 pub fn takeDescriptors(keeper: *Keeper, index: u32, count: u32) [protocol.frame_fds_max]Fd {
     const connection = &keeper.connections[index];
     var taken: [protocol.frame_fds_max]Fd = @splat(.none);
@@ -160,7 +178,11 @@ pub fn takeDescriptors(keeper: *Keeper, index: u32, count: u32) [protocol.frame_
 }
 
 pub fn clientOf(keeper: *Keeper, index: u32, head: *const protocol.Head) Client {
-    return .{ .connection = index, .generation = keeper.connections[index].generation, .request = head.request };
+    return .{
+        .connection = index,
+        .generation = keeper.connections[index].generation,
+        .request = head.request,
+    };
 }
 
 pub fn answer(keeper: *Keeper, client: Client, tag: protocol.AnswerTag, body: anytype) void {
@@ -178,7 +200,13 @@ pub fn announce(keeper: *Keeper, tag: protocol.AnswerTag, body: anytype) void {
     }
 }
 
-pub fn send(keeper: *Keeper, index: u32, number: u32, tag: protocol.AnswerTag, body: []const u8) void {
+pub fn send(
+    keeper: *Keeper,
+    index: u32,
+    number: u32,
+    tag: protocol.AnswerTag,
+    body: []const u8,
+) void {
     const head: protocol.Head = .{
         .bytes = @intCast(head_bytes + body.len),
         .tag = @intFromEnum(tag),
@@ -199,7 +227,8 @@ pub fn send(keeper: *Keeper, index: u32, number: u32, tag: protocol.AnswerTag, b
     };
     const fd = keeper.connections[index].fd.raw;
     const rc = linux.sendmsg(fd, &message, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL);
-    // Half a frame, or none, means that nobody has been reading for hundreds of answers. Its descriptor reports the end.
+    // Half a frame, or none, means that nobody has been reading for hundreds of answers. Its
+    // descriptor reports the end.
     const whole = linux.errno(rc) == .SUCCESS and rc == head.bytes;
     if (!whole) _ = linux.shutdown(fd, linux.SHUT.RDWR);
 }

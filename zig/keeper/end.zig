@@ -1,4 +1,5 @@
-//! The end of a pod: stop signals, the grace, SIGKILL to the whole group, and nothing left on the host.
+//! The end of a pod: stop signals, the grace, SIGKILL to the whole group, and nothing left on the
+//! host.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -11,7 +12,8 @@ const launch = @import("launch.zig");
 const Keeper = keeper_file.Keeper;
 const linux = calls.linux;
 
-/// The pod of an owner that died ends with it; a keeper that never got a pod has nothing to stay for.
+/// The pod of an owner that died ends with it; a keeper that never got a pod has nothing to stay
+/// for.
 pub fn ownerLeft(keeper: *Keeper) void {
     if (!keeper.sandbox_up) linux.exit_group(0);
     if (!keeper.detached) begin(keeper, keeper.grace_ms);
@@ -69,7 +71,8 @@ pub fn progress(keeper: *Keeper) void {
 }
 
 fn finish(keeper: *Keeper) noreturn {
-    // The teardown opens what it needs by name; mounts and groups held here would only keep them busy.
+    // The teardown opens what it needs by name; mounts and groups held here would only keep them
+    // busy.
     for (&keeper.slots) |*slot| slot.release();
     const status = launch.runTeardown(keeper, keeper.teardown);
     const body: protocol.Reply = .{
@@ -82,8 +85,8 @@ fn finish(keeper: *Keeper) noreturn {
         .elapsed_ns = 0,
     };
     connection.announce(keeper, .ended, &body);
-    // A client removes the keeper's own group when it has gone. Leaving the group first takes the kernel a grace period of
-    // some ten milliseconds, so it is done only where nobody waits.
+    // A client removes the keeper's own group when it has gone. Leaving the group first takes the
+    // kernel a grace period of some ten milliseconds, so it is done only where nobody waits.
     for (keeper.connections) |client| if (client.fd.isOpen()) linux.exit_group(0);
     _ = launch.runTeardown(keeper, keeper.last_teardown);
     linux.exit_group(0);

@@ -1,4 +1,5 @@
-//! Preparing beside the keeper: a source that never answers holds up its own launch and nothing else.
+//! Preparing beside the keeper: a source that never answers holds up its own launch and nothing
+//! else.
 
 const calls = @import("../kernel/calls.zig");
 const executor = @import("../executor/executor.zig");
@@ -13,11 +14,16 @@ const check = report_file.check;
 /// Untouched pages cost nothing, and too few end in SIGSEGV.
 const stack_bytes = 256 << 10;
 
-/// Shares the keeper's memory and descriptors, so slots land where they belong; not its root, so it may switch namespaces.
-/// No CLONE_VFORK: the keeper goes on, and hears of the end through the pidfd.
+/// Shares the keeper's memory and descriptors, so slots land where they belong; not its root, so it
+/// may switch namespaces. No CLONE_VFORK: the keeper goes on, and hears of the end through the
+/// pidfd.
 pub fn start(keeper: *Keeper, process: *Process) error{Syscall}!void {
     const launch = process.launch.?;
-    const stack = keeper_file.map(stack_bytes, false) orelse return report_file.fail(launch.report, .mmap, .NOMEM);
+    const stack = keeper_file.map(stack_bytes, false) orelse return report_file.fail(
+        launch.report,
+        .mmap,
+        .NOMEM,
+    );
     errdefer keeper_file.unmap(stack);
 
     var pidfd: i32 = -1;

@@ -1,4 +1,5 @@
-//! Everything a keeper knows, in fixed tables. Functions that act on it live beside this file, one concern each.
+//! Everything a keeper knows, in fixed tables. Functions that act on it live beside this file, one
+//! concern each.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -177,7 +178,8 @@ pub const Keeper = struct {
         keeper.mount_namespace = 0;
         for (&keeper.connections) |*connection| connection.* = .{};
         for (&keeper.attachments) |*attachment| attachment.process = protocol.no_process;
-        // Places of the process table are written when they are taken: it is large, and an untouched page costs nothing.
+        // Places of the process table are written when they are taken: it is large, and an
+        // untouched page costs nothing.
     }
 
     pub fn used(keeper: *Keeper) []Process {
@@ -216,7 +218,12 @@ pub fn watch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) 
         .data = .{ .u64 = @as(u64, @intFromEnum(source)) << 32 | index },
     };
     const rc = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_ADD, fd, &event);
-    if (linux.errno(rc) == .EXIST) _ = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_MOD, fd, &event);
+    if (linux.errno(rc) == .EXIST) _ = linux.epoll_ctl(
+        keeper.epoll.raw,
+        linux.EPOLL.CTL_MOD,
+        fd,
+        &event,
+    );
 }
 
 pub fn unwatch(keeper: *Keeper, fd: i32) void {

@@ -1,4 +1,5 @@
-//! From a launch request to a running process, or to nothing: prepare, spawn, gate, exec'd; undone at any failure.
+//! From a launch request to a running process, or to nothing: prepare, spawn, gate, exec'd; undone
+//! at any failure.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -28,7 +29,13 @@ const linux = calls.linux;
 
 const wish_bytes = @sizeOf(protocol.Launch);
 
-pub fn begin(keeper: *Keeper, index: u32, client: Client, fds_count: u32, body: []align(8) const u8) void {
+pub fn begin(
+    keeper: *Keeper,
+    index: u32,
+    client: Client,
+    fds_count: u32,
+    body: []align(8) const u8,
+) void {
     var fds = connection_file.takeDescriptors(keeper, index, fds_count);
     defer for (&fds) |*fd| fd.release();
 
@@ -56,13 +63,20 @@ fn allocate(keeper: *Keeper, view: View) ?*Launch {
         keeper_file.unmap(memory);
         return null;
     };
-    const plan: []align(8) u8 = @alignCast(memory[std.mem.alignForward(usize, @sizeOf(Launch), 8)..][0..view.bytes.len]);
+    const plan: []align(8) u8 = @alignCast(
+        memory[std.mem.alignForward(usize, @sizeOf(Launch), 8)..][0..view.bytes.len],
+    );
     @memcpy(plan, view.bytes);
     const made: *Launch = @ptrCast(memory.ptr);
     const report: *Report = @ptrCast(shared.ptr);
     report.tracing = @intFromBool(view.header().flags.trace);
     made.* = .{
-        .context = .{ .view = .{ .bytes = plan }, .report = report, .host = &keeper.host, .pod = &keeper.slots },
+        .context = .{
+            .view = .{ .bytes = plan },
+            .report = report,
+            .host = &keeper.host,
+            .pod = &keeper.slots,
+        },
         .bytes = memory.len,
         .report = report,
     };
@@ -100,9 +114,19 @@ fn runSandbox(keeper: *Keeper, launch: *Launch) bool {
     return true;
 }
 
-/// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after a keeper that died.
-fn keepTeardown(keeper: *Keeper, client: Client, wish: *const protocol.Launch, bytes: []align(8) const u8) void {
-    const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(keeper, client, .refused);
+/// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after
+/// a keeper that died.
+fn keepTeardown(
+    keeper: *Keeper,
+    client: Client,
+    wish: *const protocol.Launch,
+    bytes: []align(8) const u8,
+) void {
+    const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(
+        keeper,
+        client,
+        .refused,
+    );
     @memcpy(memory[0..bytes.len], bytes);
     const place = if (wish.flags.when_alone) &keeper.last_teardown else &keeper.teardown;
     if (place.len > 0) keeper_file.unmap(place.*);
@@ -113,7 +137,8 @@ fn keepTeardown(keeper: *Keeper, client: Client, wish: *const protocol.Launch, b
     if (!wish.flags.quiet) request.reply(keeper, client, .ok, protocol.no_process);
 }
 
-/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run again.
+/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run
+/// again.
 pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
     if (plan.len == 0) return .ok;
     const head: *const schema.Header = @ptrCast(plan.ptr);
@@ -127,7 +152,11 @@ pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
 
 fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
     const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-    const process = keeper.find(wish.target) orelse return request.refuse(keeper, client, .no_such_process);
+    const process = keeper.find(wish.target) orelse return request.refuse(
+        keeper,
+        client,
+        .no_such_process,
+    );
     const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
     defer free(launch);
 
@@ -141,7 +170,13 @@ fn fillTarget(launch: *Launch, target: *const Process) void {
     launch.context.fill(.target_cgroup, duplicate(target.cgroup.raw));
 }
 
-fn startProcess(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View, fds: *[3]Fd) void {
+fn startProcess(
+    keeper: *Keeper,
+    client: Client,
+    wish: *const protocol.Launch,
+    view: View,
+    fds: *[3]Fd,
+) void {
     if (!keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
     if (keeper.find(wish.process) != null) return request.refuse(keeper, client, .invalid);
     const target = if (view.header().kind == .exec) keeper.find(wish.target) else null;
@@ -202,7 +237,8 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     if (gateIsOpen(keeper, process.after)) openGate(process);
 }
 
-/// While the child builds, or when it was faster, before anybody hears of it: the log is there before it is written.
+/// While the child builds, or when it was faster, before anybody hears of it: the log is there
+/// before it is written.
 pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
     if (!process.later_due) return;
     process.later_due = false;
@@ -276,21 +312,23 @@ pub fn onStatus(keeper: *Keeper, process: *Process) void {
     const report = launch.report;
     if (report.failed != 0 or report.executing == 0) {
         process.failed = if (process.failed == .ok) .failed else process.failed;
-        _ = calls.pidfd_send_signal(process.pidfd.raw, 9); // Killed at its gate, or about to exit by itself.
+        // Killed at its gate, or about to exit by itself.
+        _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
         return;
     }
     runLater(keeper, process) catch return failLater(process);
     started(keeper, process);
 }
 
-/// Without its log a process does not run: it is killed, and its launch fails when it has been reaped.
+/// Without its log a process does not run: it is killed, and its launch fails when it has been
+/// reaped.
 pub fn failLater(process: *Process) void {
     process.failed = .failed;
     _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
 }
 
-/// Past its deadline. A helper or child that waits in the kernel for a dead server can't be killed before that answers, so
-/// the client hears at once, and nobody waits for the process any more.
+/// Past its deadline. A helper or child that waits in the kernel for a dead server can't be killed
+/// before that answers, so the client hears at once, and nobody waits for the process any more.
 pub fn giveUp(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;
     process.failed = .timed_out;
@@ -334,7 +372,8 @@ fn started(keeper: *Keeper, process: *Process) void {
     }
 }
 
-/// Before there was a child, or when it has been reaped: everything goes back, then the client hears why.
+/// Before there was a child, or when it has been reaped: everything goes back, then the client
+/// hears why.
 pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     const launch = process.launch.?;
     process.status.release();
@@ -360,7 +399,14 @@ fn refuseWaiting(keeper: *Keeper, after: u32) void {
     }
 }
 
-pub fn sendReply(keeper: *Keeper, client: Client, status: protocol.Status, report: *Report, process: u32, arrived_ns: i64) void {
+pub fn sendReply(
+    keeper: *Keeper,
+    client: Client,
+    status: protocol.Status,
+    report: *Report,
+    process: u32,
+    arrived_ns: i64,
+) void {
     const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     const found = keeper.find(process);
     const Answer = extern struct { reply: protocol.Reply, message: [160]u8 };
@@ -383,7 +429,8 @@ pub fn sendReply(keeper: *Keeper, client: Client, status: protocol.Status, repor
     }
 }
 
-/// The end of every operation, CLOCK_MONOTONIC in nanoseconds, by its index; before the reply that it belongs to.
+/// The end of every operation, CLOCK_MONOTONIC in nanoseconds, by its index; before the reply that
+/// it belongs to.
 fn sendTrace(keeper: *Keeper, client: Client, launch: *Launch) void {
     const report = launch.report;
     if (report.tracing == 0 or client.connection >= keeper.connections.len) return;

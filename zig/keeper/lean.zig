@@ -1,4 +1,5 @@
-//! The keeper's own ground: the descriptors of the host it came from, and the empty namespace it lives in.
+//! The keeper's own ground: the descriptors of the host it came from, and the empty namespace it
+//! lives in.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -18,13 +19,21 @@ pub fn openHost(keeper: *Keeper) Error!void {
     var report: Report = .{};
     _ = linux.syscall0(.setsid);
     _ = calls.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_NAME), @intFromPtr(@as([*:0]const u8, "peapod-keeper")), 0, 0, 0);
+    _ = calls.prctl(
+        @intFromEnum(linux.PR.SET_NAME),
+        @intFromPtr(@as([*:0]const u8, "peapod-keeper")),
+        0,
+        0,
+        0,
+    );
     calls.umask(0o077);
     catchSignals();
     const close_on_exec = 4;
     _ = calls.close_range(3, std.math.maxInt(u32), close_on_exec);
     keeper.host.program = .{ .raw = program };
-    if (linux.errno(linux.fcntl(seed, linux.F.GETFD, 0)) == .SUCCESS) keeper.seed = .{ .raw = seed };
+    if (linux.errno(
+        linux.fcntl(seed, linux.F.GETFD, 0),
+    ) == .SUCCESS) keeper.seed = .{ .raw = seed };
 
     const proc = try openPath(&report, "/proc");
     try requireProc(&report, proc.raw);
@@ -35,7 +44,8 @@ pub fn openHost(keeper: *Keeper) Error!void {
     keeper.host.self = .from(try check(&report, .pidfd_open, self));
 }
 
-/// An empty handler rather than SIG_IGN: exec resets handlers, and an ignored SIGPIPE would reach every container.
+/// An empty handler rather than SIG_IGN: exec resets handlers, and an ignored SIGPIPE would reach
+/// every container.
 fn catchSignals() void {
     for ([_]linux.SIG{ .PIPE, .HUP, .TERM, .INT }) |signal| {
         const action: linux.Sigaction = .{
@@ -67,7 +77,8 @@ fn ownMountNamespace(report: *Report, keeper: *Keeper) Error!Fd {
     return .from(try check(report, .openat, rc));
 }
 
-/// A copy of the seed costs the same whatever the host has mounted; only the first pod copies the host's mounts.
+/// A copy of the seed costs the same whatever the host has mounted; only the first pod copies the
+/// host's mounts.
 pub fn enter(keeper: *Keeper, report: *Report) Error!void {
     if (keeper.host.lean.isOpen()) return;
     if (keeper.seed.isOpen()) {
@@ -80,12 +91,16 @@ pub fn enter(keeper: *Keeper, report: *Report) Error!void {
     }
     keeper.host.lean = try ownMountNamespace(report, keeper);
     var stat: linux.Statx = undefined;
-    _ = try check(report, .statx, linux.statx(keeper.host.lean.raw, "", calls.AT_EMPTY_PATH, .{ .INO = true }, &stat));
+    _ = try check(
+        report,
+        .statx,
+        linux.statx(keeper.host.lean.raw, "", calls.AT_EMPTY_PATH, .{ .INO = true }, &stat),
+    );
     keeper.mount_namespace = @truncate(stat.ino);
 }
 
-/// An empty tmpfs becomes "/". Its superblock is read-only, since every keeper shares it; the one directory is for the
-/// procfs that pods with a user namespace need in sight.
+/// An empty tmpfs becomes "/". Its superblock is read-only, since every keeper shares it; the one
+/// directory is for the procfs that pods with a user namespace need in sight.
 fn makeSeed(report: *Report) Error!void {
     _ = try check(report, .mount_setattr, calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, .{
         .propagation = calls.MS_PRIVATE,

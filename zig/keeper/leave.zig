@@ -43,7 +43,8 @@ pub fn onExit(keeper: *Keeper, process: *Process) void {
     process.state = .leaving;
     measure(process);
     record.write(keeper, process);
-    // What the process leaves behind goes with it; at the pod's end the whole group has been killed already.
+    // What the process leaves behind goes with it; at the pod's end the whole group has been killed
+    // already.
     if (process.cgroup.isOpen() and keeper.ending != .killing) cgroup.kill(process.cgroup.raw);
     finish(keeper, process);
 }

@@ -1,5 +1,6 @@
-//! Output to files in the CRI's log format: `time stream F|P text`, one line each (kubernetes/cri-client, pkg/logs).
-//! One read in, one write out, no copy kept; nothing is lost unless the plan says that a full disk may drop lines.
+//! Output to files in the CRI's log format: `time stream F|P text`, one line each
+//! (kubernetes/cri-client, pkg/logs). One read in, one write out, no copy kept; nothing is lost
+//! unless the plan says that a full disk may drop lines.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -72,7 +73,13 @@ pub fn append(keeper: *Keeper, process: *Process, which: Which, bytes: []const u
     }
 }
 
-fn formatLine(space: []u8, stamp: *const [stamp_bytes]u8, which: Which, whole: bool, text: []const u8) usize {
+fn formatLine(
+    space: []u8,
+    stamp: *const [stamp_bytes]u8,
+    which: Which,
+    whole: bool,
+    text: []const u8,
+) usize {
     @memcpy(space[0..stamp_bytes], stamp);
     const middle = switch (which) {
         .out => if (whole) " stdout F " else " stdout P ",
@@ -181,7 +188,8 @@ pub fn retry(keeper: *Keeper) void {
     }
 }
 
-/// `n.log` becomes `n.log.1`, that one `n.log.2`, and the oldest goes. A reader keeps its descriptor and misses nothing.
+/// `n.log` becomes `n.log.1`, that one `n.log.2`, and the oldest goes. A reader keeps its
+/// descriptor and misses nothing.
 fn rotate(process: *Process) void {
     const directory = process.log_directory.raw;
     const base = std.mem.sliceTo(&process.log.name, 0);
@@ -189,13 +197,18 @@ fn rotate(process: *Process) void {
     while (older > 0) : (older -= 1) {
         var from: [128]u8 = undefined;
         var to: [128]u8 = undefined;
-        const source = if (older == 1) numbered(&from, base, 0) else numbered(&from, base, older - 1);
+        const source = if (older == 1) numbered(&from, base, 0) else numbered(
+            &from,
+            base,
+            older - 1,
+        );
         _ = linux.renameat(directory, source, directory, numbered(&to, base, older));
     }
     const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND | calls.O_CLOEXEC | calls.O_NOFOLLOW | calls.O_TRUNC;
     var name: [128]u8 = undefined;
     const rc = calls.openat(directory, numbered(&name, base, 0), flags, 0o640);
-    if (linux.errno(rc) != .SUCCESS) return; // The renamed file goes on being written; the next line tries again.
+    // The renamed file goes on being written; the next line tries again.
+    if (linux.errno(rc) != .SUCCESS) return;
     process.log.file.close();
     process.log.file = .from(rc);
     process.log_bytes = 0;

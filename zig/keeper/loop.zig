@@ -27,7 +27,13 @@ pub fn run(keeper: *Keeper) noreturn {
     connection.receive(keeper, 0);
     while (true) {
         var events: [64]linux.epoll_event = undefined;
-        const ready = linux.epoll_pwait(keeper.epoll.raw, &events, events.len, timeoutMs(keeper), null);
+        const ready = linux.epoll_pwait(
+            keeper.epoll.raw,
+            &events,
+            events.len,
+            timeoutMs(keeper),
+            null,
+        );
         if (linux.errno(ready) == .SUCCESS) {
             for (events[0..ready]) |event| react(keeper, event);
             if (ready == 0) idle(keeper);
@@ -45,7 +51,11 @@ fn react(keeper: *Keeper, event: linux.epoll_event) void {
         .input => if (keeper.attachments[index].input.isOpen()) stream.onInput(keeper, index),
         .stdin_room => stream.onStdinRoom(keeper, index),
         .sink_room => if (keeper.attachments[index].out.isOpen()) stream.onSinkRoom(keeper, index),
-        .status, .pidfd, .outer, .out, .err, .terminal => reactToProcess(keeper, source, &keeper.processes[index]),
+        .status, .pidfd, .outer, .out, .err, .terminal => reactToProcess(
+            keeper,
+            source,
+            &keeper.processes[index],
+        ),
     }
 }
 
@@ -63,7 +73,8 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
     }
 }
 
-/// Nothing to react to: what was put off while children build, or memory that a burst of output took.
+/// Nothing to react to: what was put off while children build, or memory that a burst of output
+/// took.
 fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
     if (keeper.housekeeping_due) {
@@ -83,7 +94,8 @@ fn runLater(keeper: *Keeper) void {
     }
 }
 
-/// By a name relative to the state directory: its path may be longer than a socket's address, and is not in our namespace.
+/// By a name relative to the state directory: its path may be longer than a socket's address, and
+/// is not in our namespace.
 fn listen(keeper: *Keeper, directory: i32) void {
     const flags = linux.SOCK.STREAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
     const rc = linux.socket(linux.AF.UNIX, flags, 0);

@@ -1,4 +1,5 @@
-//! What stays behind for the next program that opens the pod: one entry a process, written whole with one pwrite.
+//! What stays behind for the next program that opens the pod: one entry a process, written whole
+//! with one pwrite.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -27,7 +28,12 @@ pub fn writeHead(keeper: *Keeper) void {
         .started_ns = keeper.started_ns,
         .detached = @intFromBool(keeper.detached),
     };
-    if (keeper.record.isOpen()) _ = linux.pwrite(keeper.record.raw, std.mem.asBytes(&head).ptr, @sizeOf(protocol.RecordHead), 0);
+    if (keeper.record.isOpen()) _ = linux.pwrite(
+        keeper.record.raw,
+        std.mem.asBytes(&head).ptr,
+        @sizeOf(protocol.RecordHead),
+        0,
+    );
 }
 
 /// A full disk can't stop the pod: the entry is written again with the process's next change.
@@ -38,7 +44,9 @@ pub fn write(keeper: *Keeper, process: *Process) void {
         keeper.records += 1;
     }
     if (!keeper.record.isOpen()) return;
-    const sequence: u32 = @truncate(@as(u64, @bitCast(calls.clock_gettime_ns(calls.CLOCK_MONOTONIC))) | 1);
+    const sequence: u32 = @truncate(
+        @as(u64, @bitCast(calls.clock_gettime_ns(calls.CLOCK_MONOTONIC))) | 1,
+    );
     const entry: protocol.RecordEntry = .{
         .sequence = sequence,
         .process = process.id,
@@ -59,6 +67,14 @@ pub fn write(keeper: *Keeper, process: *Process) void {
         .memory_peak_bytes = process.memory_peak_bytes,
         .sequence_end = sequence,
     };
-    const offset = @sizeOf(protocol.RecordHead) + @as(i64, process.record_index) * @sizeOf(protocol.RecordEntry);
-    _ = linux.pwrite(keeper.record.raw, std.mem.asBytes(&entry).ptr, @sizeOf(protocol.RecordEntry), offset);
+    const offset = @sizeOf(protocol.RecordHead) + @as(
+        i64,
+        process.record_index,
+    ) * @sizeOf(protocol.RecordEntry);
+    _ = linux.pwrite(
+        keeper.record.raw,
+        std.mem.asBytes(&entry).ptr,
+        @sizeOf(protocol.RecordEntry),
+        offset,
+    );
 }

@@ -1,4 +1,5 @@
-//! What a client may ask, one function each. Every frame is checked here, before anything acts on it.
+//! What a client may ask, one function each. Every frame is checked here, before anything acts on
+//! it.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -16,14 +17,35 @@ const Keeper = keeper_file.Keeper;
 const Client = keeper_file.Client;
 const linux = calls.linux;
 
-pub fn handle(keeper: *Keeper, index: u32, head: *const protocol.Head, body: []align(8) const u8) void {
+pub fn handle(
+    keeper: *Keeper,
+    index: u32,
+    head: *const protocol.Head,
+    body: []align(8) const u8,
+) void {
     const client = connection_file.clientOf(keeper, index, head);
-    const tag = std.enums.fromInt(protocol.RequestTag, head.tag) orelse return refuse(keeper, client, .invalid);
+    const tag = std.enums.fromInt(
+        protocol.RequestTag,
+        head.tag,
+    ) orelse return refuse(keeper, client, .invalid);
     switch (tag) {
-        .hello => hello(keeper, index, client, as(protocol.Hello, body) orelse return refuse(keeper, client, .invalid)),
+        .hello => hello(
+            keeper,
+            index,
+            client,
+            as(protocol.Hello, body) orelse return refuse(keeper, client, .invalid),
+        ),
         .launch => launch.begin(keeper, index, client, head.fds, body),
-        .signal => signal(keeper, client, as(protocol.Signal, body) orelse return refuse(keeper, client, .invalid)),
-        .kill_tree => killTree(keeper, client, as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid)),
+        .signal => signal(
+            keeper,
+            client,
+            as(protocol.Signal, body) orelse return refuse(keeper, client, .invalid),
+        ),
+        .kill_tree => killTree(
+            keeper,
+            client,
+            as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid),
+        ),
         .end => {
             const wish = as(protocol.End, body) orelse return refuse(keeper, client, .invalid);
             keeper.connections[index].subscribed = true;
@@ -40,14 +62,23 @@ pub fn handle(keeper: *Keeper, index: u32, head: *const protocol.Head, body: []a
             keeper.connections[index].subscribed = true;
             reply(keeper, client, .ok, 0);
         },
-        .resize => resize(keeper, client, as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid)),
+        .resize => resize(
+            keeper,
+            client,
+            as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid),
+        ),
         .attach => {
             const wish = as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid);
             var fds = connection_file.takeDescriptors(keeper, index, head.fds);
             const process = keeper.find(wish.process);
             const taken = if (process) |found| stream.attach(keeper, found, &fds) else false;
             if (!taken) for (&fds) |*fd| fd.release();
-            reply(keeper, client, if (process == null) .no_such_process else if (taken) .ok else .refused, wish.process);
+            reply(
+                keeper,
+                client,
+                if (process == null) .no_such_process else if (taken) .ok else .refused,
+                wish.process,
+            );
         },
     }
 }
@@ -58,33 +89,55 @@ fn as(comptime T: type, body: []align(8) const u8) ?*const T {
 }
 
 fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hello) void {
-    const role = std.enums.fromInt(protocol.Role, wish.role) orelse return refuse(keeper, client, .invalid);
+    const role = std.enums.fromInt(
+        protocol.Role,
+        wish.role,
+    ) orelse return refuse(keeper, client, .invalid);
     if (role == .owner) {
-        for (keeper.connections) |other| if (other.fd.isOpen() and other.owner) return refuse(keeper, client, .refused);
+        for (keeper.connections) |other| if (other.fd.isOpen() and other.owner) return refuse(
+            keeper,
+            client,
+            .refused,
+        );
         keeper.connections[index].owner = true;
         keeper.detached = false;
         record.writeHead(keeper);
     }
-    const welcome: protocol.Welcome = .{ .keeper_pid = @intCast(linux.getpid()), .layout = layout.hash };
+    const welcome: protocol.Welcome = .{
+        .keeper_pid = @intCast(linux.getpid()),
+        .layout = layout.hash,
+    };
     connection_file.answer(keeper, client, .welcome, &welcome);
 }
 
 fn signal(keeper: *Keeper, client: Client, wish: *const protocol.Signal) void {
-    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    const process = keeper.find(wish.process) orelse return refuse(
+        keeper,
+        client,
+        .no_such_process,
+    );
     if (process.state != .running) return refuse(keeper, client, .no_such_process);
     const sent = linux.errno(calls.pidfd_send_signal(process.pidfd.raw, wish.signal)) == .SUCCESS;
     reply(keeper, client, if (sent) .ok else .invalid, wish.process);
 }
 
 fn killTree(keeper: *Keeper, client: Client, wish: *const protocol.KillTree) void {
-    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    const process = keeper.find(wish.process) orelse return refuse(
+        keeper,
+        client,
+        .no_such_process,
+    );
     if (process.cgroup.isOpen()) cgroup.kill(process.cgroup.raw);
     if (process.pidfd.isOpen()) _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
     reply(keeper, client, .ok, wish.process);
 }
 
 fn resize(keeper: *Keeper, client: Client, wish: *const protocol.Resize) void {
-    const process = keeper.find(wish.process) orelse return refuse(keeper, client, .no_such_process);
+    const process = keeper.find(wish.process) orelse return refuse(
+        keeper,
+        client,
+        .no_such_process,
+    );
     if (!process.terminal.isOpen()) return refuse(keeper, client, .no_such_process);
     const size: [4]u16 = .{ wish.rows, wish.columns, 0, 0 };
     _ = linux.ioctl(process.terminal.raw, linux.T.IOCSWINSZ, @intFromPtr(&size));

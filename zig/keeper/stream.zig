@@ -1,4 +1,5 @@
-//! A process's standard streams: pipes or a terminal on one side, the log and attached clients on the other.
+//! A process's standard streams: pipes or a terminal on one side, the log and attached clients on
+//! the other.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -78,8 +79,20 @@ pub fn closeChildEnds(process: *Process, context: *Context) void {
 
 pub fn watch(keeper: *Keeper, process: *Process) void {
     const index = keeper.indexOf(process);
-    if (process.out.fd.isOpen()) keeper_file.watch(keeper, process.out.fd.raw, .out, index, linux.EPOLL.IN);
-    if (process.err.fd.isOpen()) keeper_file.watch(keeper, process.err.fd.raw, .err, index, linux.EPOLL.IN);
+    if (process.out.fd.isOpen()) keeper_file.watch(
+        keeper,
+        process.out.fd.raw,
+        .out,
+        index,
+        linux.EPOLL.IN,
+    );
+    if (process.err.fd.isOpen()) keeper_file.watch(
+        keeper,
+        process.err.fd.raw,
+        .err,
+        index,
+        linux.EPOLL.IN,
+    );
 }
 
 /// True when a message came and the socket goes on; a terminal's master rides on it.
@@ -96,7 +109,11 @@ pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
         .controllen = control.len,
         .flags = 0,
     };
-    const rc = linux.recvmsg(process.status.raw, &message, linux.MSG.DONTWAIT | linux.MSG.CMSG_CLOEXEC);
+    const rc = linux.recvmsg(
+        process.status.raw,
+        &message,
+        linux.MSG.DONTWAIT | linux.MSG.CMSG_CLOEXEC,
+    );
     const errno = linux.errno(rc);
     if (errno == .AGAIN or errno == .INTR) return true;
     if (errno != .SUCCESS or rc == 0) return false;
@@ -104,7 +121,13 @@ pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
     process.terminal.release();
     process.terminal = .{ .raw = std.mem.readInt(i32, control[16..20], .little) };
     setNonBlocking(process.terminal.raw);
-    keeper_file.watch(keeper, process.terminal.raw, .terminal, keeper.indexOf(process), linux.EPOLL.IN);
+    keeper_file.watch(
+        keeper,
+        process.terminal.raw,
+        .terminal,
+        keeper.indexOf(process),
+        linux.EPOLL.IN,
+    );
     if (process.flags.streams_passed) {
         if (!attach(keeper, process, &process.passed)) for (&process.passed) |*fd| fd.release();
     }
@@ -127,7 +150,10 @@ pub fn onOutput(keeper: *Keeper, process: *Process, which: Which) void {
 pub fn onTerminal(keeper: *Keeper, process: *Process) void {
     const wait = process.flags.streams_passed;
     if (wait and !clientsHaveRoom(keeper, process)) return;
-    const bytes = log.readSome(process.terminal.raw, if (wait) 4096 else log.read_bytes_max) orelse return;
+    const bytes = log.readSome(
+        process.terminal.raw,
+        if (wait) 4096 else log.read_bytes_max,
+    ) orelse return;
     if (bytes.len == 0) {
         keeper_file.unwatch(keeper, process.terminal.raw);
         process.terminal.release();
@@ -138,7 +164,8 @@ pub fn onTerminal(keeper: *Keeper, process: *Process) void {
 }
 
 pub fn isDrained(keeper: *Keeper, process: *Process) bool {
-    // A terminal's last output is read until its hang-up; a client that does not read it must not hold the process here.
+    // A terminal's last output is read until its hang-up; a client that does not read it must not
+    // hold the process here.
     if (process.terminal.isOpen() and !process.flags.streams_passed) return false;
     if (process.terminal.isOpen() and clientsHaveRoom(keeper, process)) return false;
     return !process.out.fd.isOpen() and !process.err.fd.isOpen();
@@ -153,13 +180,20 @@ pub fn attach(keeper: *Keeper, process: *Process, fds: *[3]Fd) bool {
         for ([_]Fd{ attachment.input, attachment.out, attachment.err }) |fd| if (fd.isOpen()) setNonBlocking(fd.raw);
         watchInput(keeper, attachment, @intCast(index));
         // Without any event of its own it still tells when its reader has gone.
-        if (attachment.out.isOpen()) keeper_file.watch(keeper, attachment.out.raw, .sink_room, @intCast(index), 0);
+        if (attachment.out.isOpen()) keeper_file.watch(
+            keeper,
+            attachment.out.raw,
+            .sink_room,
+            @intCast(index),
+            0,
+        );
         return true;
     }
     return false;
 }
 
-/// /dev/null, which epoll refuses, is what a client sends that only looks on: the end of such an input ends nothing.
+/// /dev/null, which epoll refuses, is what a client sends that only looks on: the end of such an
+/// input ends nothing.
 fn watchInput(keeper: *Keeper, attachment: *Attachment, index: u32) void {
     if (!attachment.input.isOpen()) return;
     var stat: linux.Statx = undefined;
@@ -198,7 +232,9 @@ pub fn onStdinRoom(keeper: *Keeper, index: u32) void {
 /// What the process does not take now waits here, and no more is read from the client meanwhile.
 fn passInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
     const target = if (process.terminal.isOpen()) process.terminal.raw else process.stdin.raw;
-    const index: u32 = @intCast((@intFromPtr(attachment) - @intFromPtr(&keeper.attachments)) / @sizeOf(Attachment));
+    const index: u32 = @intCast(
+        (@intFromPtr(attachment) - @intFromPtr(&keeper.attachments)) / @sizeOf(Attachment),
+    );
     if (target < 0) return endInput(keeper, process, attachment);
     const rc = linux.write(target, &attachment.held, attachment.held_bytes);
     const taken: u32 = switch (linux.errno(rc)) {
@@ -213,10 +249,17 @@ fn passInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
         if (!attachment.out.isOpen()) return detach(keeper, attachment);
         keeper_file.unwatch(keeper, attachment.input.raw);
         if (process.terminal.isOpen()) {
-            // Its readiness is watched for output already; a terminal whose input is full is tried again by the clock.
+            // Its readiness is watched for output already; a terminal whose input is full is tried
+            // again by the clock.
             keeper.input_retry_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + 10 * std.time.ns_per_ms;
         } else {
-            keeper_file.watch(keeper, target, .stdin_room, keeper.indexOf(process), linux.EPOLL.OUT);
+            keeper_file.watch(
+                keeper,
+                target,
+                .stdin_room,
+                keeper.indexOf(process),
+                linux.EPOLL.OUT,
+            );
         }
         return;
     }
@@ -252,8 +295,15 @@ fn closeOnce(keeper: *Keeper, process: *Process) void {
 
 const Slow = enum { keep, let_go };
 
-/// A client of a logged container that can't keep up is let go: the log has everything, and the container must not wait.
-fn copyToClients(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8, slow: Slow) void {
+/// A client of a logged container that can't keep up is let go: the log has everything, and the
+/// container must not wait.
+fn copyToClients(
+    keeper: *Keeper,
+    process: *Process,
+    which: Which,
+    bytes: []const u8,
+    slow: Slow,
+) void {
     for (&keeper.attachments) |*attachment| {
         if (attachment.process != process.id) continue;
         const sink = if (which == .out) attachment.out else attachment.err;
@@ -265,11 +315,14 @@ fn copyToClients(keeper: *Keeper, process: *Process, which: Which, bytes: []cons
     }
 }
 
-/// A pipe that polls writable takes PIPE_BUF bytes (man 7 pipe); the first that does not is watched instead of the terminal.
+/// A pipe that polls writable takes PIPE_BUF bytes (man 7 pipe); the first that does not is watched
+/// instead of the terminal.
 fn clientsHaveRoom(keeper: *Keeper, process: *Process) bool {
     for (&keeper.attachments, 0..) |*attachment, index| {
         if (attachment.process != process.id or !attachment.out.isOpen()) continue;
-        var poll: [1]linux.pollfd = .{.{ .fd = attachment.out.raw, .events = linux.POLL.OUT, .revents = 0 }};
+        var poll: [1]linux.pollfd = .{
+            .{ .fd = attachment.out.raw, .events = linux.POLL.OUT, .revents = 0 },
+        };
         if (linux.errno(linux.poll(&poll, 1, 0)) != .SUCCESS) continue;
         if (poll[0].revents & linux.POLL.ERR != 0) {
             detach(keeper, attachment);
@@ -287,9 +340,21 @@ pub fn onSinkRoom(keeper: *Keeper, index: u32) void {
     const attachment = &keeper.attachments[index];
     const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
     if (process.terminal.isOpen() and process.flags.streams_passed) {
-        keeper_file.watch(keeper, process.terminal.raw, .terminal, keeper.indexOf(process), linux.EPOLL.IN);
+        keeper_file.watch(
+            keeper,
+            process.terminal.raw,
+            .terminal,
+            keeper.indexOf(process),
+            linux.EPOLL.IN,
+        );
     }
-    if (!hasGone(attachment.out)) return keeper_file.watch(keeper, attachment.out.raw, .sink_room, index, 0);
+    if (!hasGone(attachment.out)) return keeper_file.watch(
+        keeper,
+        attachment.out.raw,
+        .sink_room,
+        index,
+        0,
+    );
     keeper_file.unwatch(keeper, attachment.out.raw);
     attachment.out.release();
     // What it sent before it went is still passed on, unless nobody takes it.
@@ -300,11 +365,16 @@ pub fn onSinkRoom(keeper: *Keeper, index: u32) void {
 /// Nobody holds the other end of a pipe that we write to.
 fn hasGone(sink: Fd) bool {
     var poll: [1]linux.pollfd = .{.{ .fd = sink.raw, .events = 0, .revents = 0 }};
-    return linux.errno(linux.poll(&poll, 1, 0)) == .SUCCESS and poll[0].revents & linux.POLL.ERR != 0;
+    return linux.errno(
+        linux.poll(&poll, 1, 0),
+    ) == .SUCCESS and poll[0].revents & linux.POLL.ERR != 0;
 }
 
 fn detach(keeper: *Keeper, attachment: *Attachment) void {
-    if (attachment.input.isOpen()) if (keeper.find(attachment.process)) |process| closeOnce(keeper, process);
+    if (attachment.input.isOpen()) if (keeper.find(attachment.process)) |process| closeOnce(
+        keeper,
+        process,
+    );
     for ([_]*Fd{ &attachment.input, &attachment.out, &attachment.err }) |fd| {
         if (fd.isOpen()) keeper_file.unwatch(keeper, fd.raw);
         fd.release();
@@ -313,7 +383,10 @@ fn detach(keeper: *Keeper, attachment: *Attachment) void {
 }
 
 pub fn closeAll(keeper: *Keeper, process: *Process) void {
-    for (&keeper.attachments) |*attachment| if (attachment.process == process.id) detach(keeper, attachment);
+    for (&keeper.attachments) |*attachment| if (attachment.process == process.id) detach(
+        keeper,
+        attachment,
+    );
     for ([_]*Fd{ &process.out.fd, &process.err.fd, &process.terminal, &process.stdin, &process.log.file }) |fd| {
         if (fd.isOpen()) keeper_file.unwatch(keeper, fd.raw);
         fd.release();
@@ -328,5 +401,9 @@ pub fn closeAll(keeper: *Keeper, process: *Process) void {
 
 fn setNonBlocking(fd: i32) void {
     const flags = linux.fcntl(fd, linux.F.GETFL, 0);
-    if (linux.errno(flags) == .SUCCESS) _ = linux.fcntl(fd, linux.F.SETFL, flags | calls.O_NONBLOCK);
+    if (linux.errno(flags) == .SUCCESS) _ = linux.fcntl(
+        fd,
+        linux.F.SETFL,
+        flags | calls.O_NONBLOCK,
+    );
 }

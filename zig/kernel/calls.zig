@@ -1,4 +1,5 @@
-//! System calls and kernel types that std 0.16 lacks or has wrong. Raw calls only: no policy, no error sentences.
+//! System calls and kernel types that std 0.16 lacks or has wrong. Raw calls only: no policy, no
+//! error sentences.
 
 const std = @import("std");
 pub const linux = std.os.linux;
@@ -108,7 +109,13 @@ pub fn raw(fd: i32) usize {
 }
 
 pub fn openat2(dir: i32, path: [*:0]const u8, how: OpenHow) usize {
-    return linux.syscall4(.openat2, raw(dir), @intFromPtr(path), @intFromPtr(&how), @sizeOf(OpenHow));
+    return linux.syscall4(
+        .openat2,
+        raw(dir),
+        @intFromPtr(path),
+        @intFromPtr(&how),
+        @sizeOf(OpenHow),
+    );
 }
 
 pub fn openat(dir: i32, path: [*:0]const u8, flags: u64, mode: u32) usize {
@@ -119,21 +126,54 @@ pub fn open_tree(dir: i32, path: [*:0]const u8, flags: u32) usize {
     return linux.syscall3(.open_tree, raw(dir), @intFromPtr(path), flags);
 }
 
-pub fn move_mount(from: i32, from_path: [*:0]const u8, to: i32, to_path: [*:0]const u8, flags: u32) usize {
-    return linux.syscall5(.move_mount, raw(from), @intFromPtr(from_path), raw(to), @intFromPtr(to_path), flags);
+pub fn move_mount(
+    from: i32,
+    from_path: [*:0]const u8,
+    to: i32,
+    to_path: [*:0]const u8,
+    flags: u32,
+) usize {
+    return linux.syscall5(
+        .move_mount,
+        raw(from),
+        @intFromPtr(from_path),
+        raw(to),
+        @intFromPtr(to_path),
+        flags,
+    );
 }
 
 /// man 2 mount_setattr. Declared here because std 0.16 passes only three of its five arguments.
 pub fn mount_setattr(dir: i32, path: [*:0]const u8, flags: u32, attr: MountAttr) usize {
-    return linux.syscall5(.mount_setattr, raw(dir), @intFromPtr(path), flags, @intFromPtr(&attr), @sizeOf(MountAttr));
+    return linux.syscall5(
+        .mount_setattr,
+        raw(dir),
+        @intFromPtr(path),
+        flags,
+        @intFromPtr(&attr),
+        @sizeOf(MountAttr),
+    );
 }
 
 pub fn fsopen(name: [*:0]const u8) usize {
     return linux.syscall2(.fsopen, @intFromPtr(name), FSOPEN_CLOEXEC);
 }
 
-pub fn fsconfig(fd: i32, command: u32, key: ?[*:0]const u8, value: ?*const anyopaque, aux: i32) usize {
-    return linux.syscall5(.fsconfig, raw(fd), command, @intFromPtr(key), @intFromPtr(value), raw(aux));
+pub fn fsconfig(
+    fd: i32,
+    command: u32,
+    key: ?[*:0]const u8,
+    value: ?*const anyopaque,
+    aux: i32,
+) usize {
+    return linux.syscall5(
+        .fsconfig,
+        raw(fd),
+        command,
+        @intFromPtr(key),
+        @intFromPtr(value),
+        raw(aux),
+    );
 }
 
 pub fn fsmount(fd: i32, attributes: u64) usize {
@@ -192,7 +232,8 @@ pub fn unlinkat(dir: i32, name: [*:0]const u8, flags: u32) usize {
     return linux.syscall3(.unlinkat, raw(dir), @intFromPtr(name), flags);
 }
 
-/// The call itself: std's wrapper goes through the vDSO and needs libc's getauxval in a shared library.
+/// The call itself: std's wrapper goes through the vDSO and needs libc's getauxval in a shared
+/// library.
 pub fn clock_gettime_ns(clock: usize) i64 {
     var time: linux.timespec = .{ .sec = 0, .nsec = 0 };
     _ = linux.syscall2(.clock_gettime, clock, @intFromPtr(&time));
@@ -238,7 +279,9 @@ pub fn reap(pidfd: i32) ?Exit {
     const status = info[6];
     const times = [2]@TypeOf(usage.utime){ usage.utime, usage.stime };
     var cpu_us: u64 = 0;
-    for (times) |time| cpu_us += @intCast(@as(i64, time.sec) * std.time.us_per_s + @as(i64, time.usec));
+    for (times) |time| cpu_us += @intCast(
+        @as(i64, time.sec) * std.time.us_per_s + @as(i64, time.usec),
+    );
     const signalled = info[2] != cld_exited;
     return .{
         .code = if (signalled) 128 + status else status,
@@ -248,8 +291,13 @@ pub fn reap(pidfd: i32) ?Exit {
     };
 }
 
-/// A clone that shares memory must not return into its parent's frames: it calls `entry` on a stack of its own.
-pub fn clone3_call(args: *const CloneArgs, entry: *const fn (usize) callconv(.c) noreturn, argument: usize) usize {
+/// A clone that shares memory must not return into its parent's frames: it calls `entry` on a stack
+/// of its own.
+pub fn clone3_call(
+    args: *const CloneArgs,
+    entry: *const fn (usize) callconv(.c) noreturn,
+    argument: usize,
+) usize {
     switch (builtin.cpu.arch) {
         .x86_64 => return asm volatile (
             \\ syscall

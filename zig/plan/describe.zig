@@ -1,4 +1,5 @@
-//! A plan as text, from its bytes. TypeScript prints the same text from its objects; a test holds the two equal.
+//! A plan as text, from its bytes. TypeScript prints the same text from its objects; a test holds
+//! the two equal.
 
 const std = @import("std");
 const schema = @import("schema.zig");
@@ -10,7 +11,10 @@ pub const Error = std.Io.Writer.Error;
 pub fn print(view: View, writer: *std.Io.Writer) Error!void {
     const head = view.header();
     try writer.print("{s} plan, {d} operations", .{ @tagName(head.kind), head.operations });
-    try writer.print(", root {d}:{d}, deadline {d} ms", .{ head.root_uid, head.root_gid, head.deadline_ms });
+    try writer.print(
+        ", root {d}:{d}, deadline {d} ms",
+        .{ head.root_uid, head.root_gid, head.deadline_ms },
+    );
     if (head.flags.may_hang) try writer.writeAll(", may hang");
     try writer.writeByte('\n');
     var steps = view.steps();
@@ -32,7 +36,10 @@ fn printFields(view: View, payload: anytype, writer: *std.Io.Writer) Error!void 
         const value = @field(payload, field.name);
         try writer.print(" {s}=", .{field.name});
         switch (field.type) {
-            schema.Slot => if (value == .none) try writer.writeAll("none") else try writer.print("#{d}", .{@intFromEnum(value)}),
+            schema.Slot => if (value == .none) try writer.writeAll("none") else try writer.print(
+                "#{d}",
+                .{@intFromEnum(value)},
+            ),
             schema.Text => try printText(view.text(value), writer),
             schema.Bytes => try writer.print("<{d} bytes>", .{value.bytes}),
             schema.TextList => {
@@ -45,7 +52,11 @@ fn printFields(view: View, payload: anytype, writer: *std.Io.Writer) Error!void 
             },
             schema.Attributes, schema.Namespaces => try printFlags(value, writer),
             schema.FileType => try writer.writeAll(@tagName(value)),
-            else => if (comptime std.mem.eql(u8, field.name, "mode") or std.mem.eql(u8, field.name, "create_mode") or
+            else => if (comptime std.mem.eql(u8, field.name, "mode") or std.mem.eql(
+                u8,
+                field.name,
+                "create_mode",
+            ) or
                 std.mem.eql(u8, field.name, "umask"))
                 try writer.print("0{o}", .{value})
             else

@@ -1,4 +1,5 @@
-//! The layout of plans and messages as one number: library, keeper and TypeScript work together only where it agrees.
+//! The layout of plans and messages as one number: library, keeper and TypeScript work together
+//! only where it agrees.
 
 const std = @import("std");
 const schema = @import("schema.zig");
@@ -68,7 +69,15 @@ const Fnv = struct {
         fnv.add(name);
         for (std.meta.fields(T)) |field| {
             fnv.add(field.name);
-            fnv.add(std.fmt.comptimePrint("{s} {d}", .{ if (field.name[0] == '_') "" else typeName(field.type), @offsetOf(T, field.name) }));
+            fnv.add(
+                std.fmt.comptimePrint(
+                    "{s} {d}",
+                    .{
+                        if (field.name[0] == '_') "" else typeName(field.type),
+                        @offsetOf(T, field.name),
+                    },
+                ),
+            );
         }
         fnv.add(std.fmt.comptimePrint("{d}", .{@sizeOf(T)}));
     }

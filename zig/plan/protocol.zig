@@ -1,5 +1,6 @@
-//! What is said over a keeper's socket, and the record it leaves in the pod's state directory. Versioned: a keeper
-//! may be older than the program that talks to it, so numbers here are appended to and never change their meaning.
+//! What is said over a keeper's socket, and the record it leaves in the pod's state directory.
+//! Versioned: a keeper may be older than the program that talks to it, so numbers here are appended
+//! to and never change their meaning.
 
 const std = @import("std");
 const assert = std.debug.assert;
@@ -79,7 +80,8 @@ pub const LaunchFlags = packed struct(u32) {
 
 /// Followed by the plan.
 pub const Launch = extern struct {
-    /// Names the process from now on; chosen by the client, unique in the pod for as long as the pod lives.
+    /// Names the process from now on; chosen by the client, unique in the pod for as long as the
+    /// pod lives.
     process: u32,
     /// Exec only: the process to join.
     target: u32,
@@ -96,7 +98,8 @@ pub const no_process: u32 = 0xffff_ffff;
 
 pub const Signal = extern struct { process: u32, signal: u32 };
 
-/// End the pod: stop signals, `grace_ms`, then `cgroup.kill`; answered by `ended` when nothing is left.
+/// End the pod: stop signals, `grace_ms`, then `cgroup.kill`; answered by `ended` when nothing is
+/// left.
 pub const End = extern struct { grace_ms: u32, _: u32 = 0 };
 
 pub const Resize = extern struct { process: u32, rows: u16, columns: u16 };
@@ -164,8 +167,8 @@ pub const RecordHead = extern struct {
 
 pub const ProcessState = enum(u32) { none, starting, running, exited };
 
-/// One per recorded process, at `record_head + n * record_entry`. Written with one pwrite; `sequence` stands at both ends,
-/// so that a reader knows a torn one.
+/// One per recorded process, at `record_head + n * record_entry`. Written with one pwrite;
+/// `sequence` stands at both ends, so that a reader knows a torn one.
 pub const RecordEntry = extern struct {
     sequence: u32,
     process: u32,
@@ -247,7 +250,20 @@ comptime {
     assert(@sizeOf(Head) == 16);
     assert(@sizeOf(RecordHead) == 64);
     assert(@sizeOf(RecordEntry) == 72);
-    for (.{ Hello, Welcome, Launch, Signal, End, Resize, Attach, KillTree, Reply, Exited, RecordHead, RecordEntry }) |T| {
+    for (.{
+        Hello,
+        Welcome,
+        Launch,
+        Signal,
+        End,
+        Resize,
+        Attach,
+        KillTree,
+        Reply,
+        Exited,
+        RecordHead,
+        RecordEntry,
+    }) |T| {
         assert(std.meta.hasUniqueRepresentation(T));
         assert(@sizeOf(T) % 8 == 0);
     }

@@ -1,17 +1,20 @@
-//! The format of a plan, defined once. The build prints `src/plan/abi.gen.ts` from these types (`zig/abi.zig`), and the
-//! hash of their layout is compared when the library is opened. Operations carry values, not expressions.
+//! The format of a plan, defined once. The build prints `src/plan/abi.gen.ts` from these types
+//! (`zig/abi.zig`), and the hash of their layout is compared when the library is opened. Operations
+//! carry values, not expressions.
 
 const std = @import("std");
 const assert = std.debug.assert;
 
 pub const magic: u32 = 0x4e4c5050; // "PPLN"
 
-/// A plan larger than this is refused before it is read. Args and environment of one container dominate it.
+/// A plan larger than this is refused before it is read. Args and environment of one container
+/// dominate it.
 pub const plan_bytes_max = 4 << 20;
 pub const operations_max = 4096;
 
-/// Descriptors that outlive a plan belong to the pod; the others are closed when their plan has run. Room for the 1000
-/// volumes and the 1000 mounts that a manifest may have, and for the 500 layers that overlayfs takes.
+/// Descriptors that outlive a plan belong to the pod; the others are closed when their plan has
+/// run. Room for the 1000 volumes and the 1000 mounts that a manifest may have, and for the 500
+/// layers that overlayfs takes.
 pub const pod_slots = 1056;
 pub const slots_max = pod_slots + 1600;
 
@@ -27,7 +30,8 @@ pub const Stage = enum(u8) {
     enter,
     limit,
     exec,
-    /// The keeper once more, while the child builds: what the process does not need to start. Only the answer waits for it.
+    /// The keeper once more, while the child builds: what the process does not need to start. Only
+    /// the answer waits for it.
     later,
 };
 
@@ -38,7 +42,8 @@ pub const Slot = enum(u32) {
     state_directory = 0,
     /// Of the pod: the group that the end of the pod kills.
     pod_cgroup = 1,
-    /// Of an exec plan: the pidfd of the process whose namespaces are joined, filled in by the keeper.
+    /// Of an exec plan: the pidfd of the process whose namespaces are joined, filled in by the
+    /// keeper.
     target_process = pod_slots,
     /// Of an exec plan: the control group of that process.
     target_cgroup = pod_slots + 1,
@@ -65,13 +70,15 @@ pub const Header = extern struct {
     root_gid: u32,
     /// From the keeper's first look at the plan to exec; the launch fails when it has passed.
     deadline_ms: u32,
-    /// One more than the index of the operation that is to fail before it acts; 0 for none. Tests walk it.
+    /// One more than the index of the operation that is to fail before it acts; 0 for none. Tests
+    /// walk it.
     fail_at: u32 = 0,
     layout: u64,
 };
 
 pub const Flags = packed struct(u8) {
-    /// A source may never answer (a dead NFS or FUSE server): prepare runs in a helper beside the keeper.
+    /// A source may never answer (a dead NFS or FUSE server): prepare runs in a helper beside the
+    /// keeper.
     may_hang: bool = false,
     /// Record when each operation ended.
     trace: bool = false,
@@ -94,7 +101,8 @@ pub const OpenDirectory = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// Undone by removing the directory with all it holds. One that exists already is an error: names carry the pod's id.
+/// Undone by removing the directory with all it holds. One that exists already is an error: names
+/// carry the pod's id.
 pub const MakeDirectory = extern struct {
     pub const stages = .{ .prepare, .build, .later };
     name: Text,
@@ -133,7 +141,8 @@ pub const MakeTmpfs = extern struct {
     uid: u32,
     gid: u32,
     attributes: Attributes,
-    /// Attach it where no container can reach it: before Linux 6.15 only attached mounts can be cloned.
+    /// Attach it where no container can reach it: before Linux 6.15 only attached mounts can be
+    /// cloned.
     attached: u32,
 };
 
@@ -179,7 +188,8 @@ pub const OpenVolume = extern struct {
 
 /// Lowers are in consecutive slots, the topmost first.
 pub const MakeOverlay = extern struct {
-    /// In `build` from detached trees by descriptor (6.13), else in `prepare` by the same descriptors' names in /proc.
+    /// In `build` from detached trees by descriptor (6.13), else in `prepare` by the same
+    /// descriptors' names in /proc.
     pub const stages = .{ .prepare, .build };
     first_lower: Slot,
     lower_count: u32,
@@ -189,8 +199,9 @@ pub const MakeOverlay = extern struct {
     attributes: Attributes,
 };
 
-/// Before 6.15: attach consecutive trees, for the rest of `prepare`, in a private copy of the host's namespace. There
-/// overlayfs takes layers only from mounts attached in the caller's own namespace, and an idmapped one is detached.
+/// Before 6.15: attach consecutive trees, for the rest of `prepare`, in a private copy of the
+/// host's namespace. There overlayfs takes layers only from mounts attached in the caller's own
+/// namespace, and an idmapped one is detached.
 pub const ShowTrees = extern struct {
     pub const stages = .{.prepare};
     first: Slot,
@@ -237,7 +248,8 @@ pub const SetHostname = extern struct {
     name: Text,
 };
 
-/// A full procfs in the keeper's own mount namespace: the kernel allows a new one in a user namespace only where one is in sight.
+/// A full procfs in the keeper's own mount namespace: the kernel allows a new one in a user
+/// namespace only where one is in sight.
 pub const ShowProc = extern struct {
     pub const stages = .{.prepare};
     _: [8]u8 = @splat(0),
@@ -296,7 +308,8 @@ pub const Mount = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// Show a detached mount inside the container. Its attributes were set in `prepare`, so no path ever shows it writable for a moment.
+/// Show a detached mount inside the container. Its attributes were set in `prepare`, so no path
+/// ever shows it writable for a moment.
 pub const Attach = extern struct {
     pub const stages = .{.build};
     target: Text,
@@ -304,7 +317,8 @@ pub const Attach = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// Hide what is there: a directory under the shared empty one, anything else under the null device. Missing is fine.
+/// Hide what is there: a directory under the shared empty one, anything else under the null device.
+/// Missing is fine.
 pub const Mask = extern struct {
     pub const stages = .{.enter};
     target: Text,
@@ -315,7 +329,8 @@ pub const MakeReadOnly = extern struct {
     target: Text,
 };
 
-/// Moves the root onto "/" of a namespace whose own root is empty and read-only: no walk over the host's processes.
+/// Moves the root onto "/" of a namespace whose own root is empty and read-only: no walk over the
+/// host's processes.
 pub const EnterByMove = extern struct {
     pub const stages = .{.enter};
     _: [8]u8 = @splat(0),
@@ -335,8 +350,8 @@ pub const SetRlimit = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// The value, or what was inherited where the kernel does not let us go that low. In `build`: inside a user namespace the
-/// file is no longer ours to write.
+/// The value, or what was inherited where the kernel does not let us go that low. In `build`:
+/// inside a user namespace the file is no longer ours to write.
 pub const SetOomScore = extern struct {
     pub const stages = .{.build};
     value: i32,

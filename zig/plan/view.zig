@@ -1,4 +1,5 @@
-//! A plan's bytes, checked once from end to end. After `View.init` returns, nothing in a child can fail to decode.
+//! A plan's bytes, checked once from end to end. After `View.init` returns, nothing in a child can
+//! fail to decode.
 
 const std = @import("std");
 const schema = @import("schema.zig");
@@ -20,7 +21,10 @@ pub const View = struct {
         const head = view.header();
         if (head.magic != schema.magic or head.bytes != bytes.len) return error.InvalidPlan;
         if (head.operations > schema.operations_max) return error.InvalidPlan;
-        _ = std.enums.fromInt(schema.Kind, bytes[@offsetOf(schema.Header, "kind")]) orelse return error.InvalidPlan;
+        _ = std.enums.fromInt(
+            schema.Kind,
+            bytes[@offsetOf(schema.Header, "kind")],
+        ) orelse return error.InvalidPlan;
         try view.checkRecords(head.operations);
         return view;
     }
@@ -52,7 +56,10 @@ pub const View = struct {
         for (0..count) |_| {
             if (offset + @sizeOf(schema.Record) > view.bytes.len) return error.InvalidPlan;
             const stage_byte = view.bytes[offset + @offsetOf(schema.Record, "stage")];
-            const next = std.enums.fromInt(schema.Stage, stage_byte) orelse return error.InvalidPlan;
+            const next = std.enums.fromInt(
+                schema.Stage,
+                stage_byte,
+            ) orelse return error.InvalidPlan;
             if (@intFromEnum(next) < @intFromEnum(stage)) return error.InvalidPlan;
             stage = next;
             const record: *const schema.Record = @ptrCast(@alignCast(view.bytes.ptr + offset));
@@ -83,12 +90,18 @@ pub const View = struct {
                 schema.Bytes => {
                     const range = std.mem.bytesToValue(schema.Bytes, at);
                     if (range.offset % 8 != 0) return error.InvalidPlan;
-                    if (@as(u64, range.offset) + range.bytes > view.bytes.len) return error.InvalidPlan;
+                    if (@as(
+                        u64,
+                        range.offset,
+                    ) + range.bytes > view.bytes.len) return error.InvalidPlan;
                 },
                 schema.TextList => {
                     const list = std.mem.bytesToValue(schema.TextList, at);
                     if (list.offset % 8 != 0) return error.InvalidPlan;
-                    if (list.offset + @as(u64, list.count) * @sizeOf(schema.Text) > view.bytes.len) return error.InvalidPlan;
+                    if (list.offset + @as(
+                        u64,
+                        list.count,
+                    ) * @sizeOf(schema.Text) > view.bytes.len) return error.InvalidPlan;
                     for (view.texts(list)) |entry| try view.checkText(entry);
                 },
                 schema.FileType => {
