@@ -3,6 +3,7 @@
 
 const std = @import("std");
 const schema = @import("schema.zig");
+const types = @import("types.zig");
 
 pub const Error = error{InvalidPlan};
 
@@ -70,7 +71,7 @@ pub const View = struct {
                 inline else => |known| {
                     const Payload = @FieldType(schema.Op, @tagName(known));
                     if (record.bytes != @sizeOf(Payload)) return error.InvalidPlan;
-                    if (!schema.allowsStage(Payload, stage)) return error.InvalidPlan;
+                    if (!types.allowsStage(Payload, stage)) return error.InvalidPlan;
                     try view.checkPayload(Payload, view.bytes[offset..][0..@sizeOf(Payload)]);
                 },
             }
