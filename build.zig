@@ -1,9 +1,14 @@
 const std = @import("std");
 
 pub fn build(b: *std.Build) void {
-    // The builder's own CPU would be the default, and its instructions would end a process on an older one.
+    // The builder's own CPU would be the default, and its instructions would end a process on an
+    // older one.
     const target = b.standardTargetOptions(.{ .default_target = .{ .cpu_model = .baseline } });
-    const optimize = b.option(std.builtin.OptimizeMode, "optimize", "mode of the library") orelse .ReleaseSafe;
+    const optimize = b.option(
+        std.builtin.OptimizeMode,
+        "optimize",
+        "mode of the library",
+    ) orelse .ReleaseSafe;
 
     const keeper = addStatic(b, target, "peapod-keeper", "zig/keeper.zig");
     const library = b.addLibrary(.{
@@ -21,12 +26,16 @@ pub fn build(b: *std.Build) void {
             .stack_check = false,
         }),
     });
-    library.root_module.addAnonymousImport("keeper", .{ .root_source_file = keeper.getEmittedBin() });
+    library.root_module.addAnonymousImport("keeper", .{
+        .root_source_file = keeper.getEmittedBin(),
+    });
     b.installArtifact(library);
     b.installArtifact(keeper);
 
     const probe = addStatic(b, target, "peapod-probe", "zig/guest/probe.zig");
-    b.step("probe", "the program that tests run inside containers").dependOn(&b.addInstallArtifact(probe, .{}).step);
+    const install_probe = b.addInstallArtifact(probe, .{});
+    const probe_step = b.step("probe", "the program that tests run inside containers");
+    probe_step.dependOn(&install_probe.step);
 
     const native = b.resolveTargetQuery(.{ .cpu_model = .baseline });
     const abi = b.addExecutable(.{ .name = "abi", .root_module = b.createModule(.{
@@ -47,22 +56,34 @@ pub fn build(b: *std.Build) void {
         .optimize = .Debug,
     }) });
     b.step("test", "unit tests").dependOn(&b.addRunArtifact(tests).step);
-    b.step("fmt", "formatting").dependOn(&b.addFmt(.{ .paths = &.{ "zig", "build.zig" }, .check = true }).step);
+    const format = b.addFmt(.{ .paths = &.{ "zig", "build.zig" }, .check = true });
+    b.step("fmt", "formatting").dependOn(&format.step);
 }
 
-/// A static program without libc, as small as its work: the keeper stays in memory once for every pod.
-fn addStatic(b: *std.Build, target: std.Build.ResolvedTarget, name: []const u8, root: []const u8) *std.Build.Step.Compile {
-    const program = b.addExecutable(.{ .name = name, .linkage = .static, .use_llvm = true, .root_module = b.createModule(.{
-        .root_source_file = b.path(root),
-        .target = target,
-        .optimize = .ReleaseSmall,
-        .strip = true,
-        .single_threaded = true,
-        .unwind_tables = .none,
-        .stack_protector = false,
-        .stack_check = false,
-        .error_tracing = false,
-    }) });
+/// A static program without libc, as small as its work: the keeper stays in memory once for every
+/// pod.
+fn addStatic(
+    b: *std.Build,
+    target: std.Build.ResolvedTarget,
+    name: []const u8,
+    root: []const u8,
+) *std.Build.Step.Compile {
+    const program = b.addExecutable(.{
+        .name = name,
+        .linkage = .static,
+        .use_llvm = true,
+        .root_module = b.createModule(.{
+            .root_source_file = b.path(root),
+            .target = target,
+            .optimize = .ReleaseSmall,
+            .strip = true,
+            .single_threaded = true,
+            .unwind_tables = .none,
+            .stack_protector = false,
+            .stack_check = false,
+            .error_tracing = false,
+        }),
+    });
     program.pie = false;
     program.build_id = .none;
     return program;

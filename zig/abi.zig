@@ -11,7 +11,9 @@ pub fn main(init: std.process.Init) !void {
     var file = std.Io.File.Writer.init(.stdout(), init.io, &buffer);
     const out = &file.interface;
     try out.writeAll(
-        "// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.\n\n",
+        \\// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
+        \\
+        \\
     );
     var arguments = init.minimal.args.iterate();
     _ = arguments.next();

@@ -1,5 +1,8 @@
 //! The keeper's program: shim and pause in one. Executed from a sealed memfd with
-//!   0, 1, 2  /dev/null     3  the client's connection     4  this program     5  the seed namespace, where there is one.
+//!   0, 1, 2  /dev/null
+//!   3        the client's connection
+//!   4        this program
+//!   5        the seed namespace, where there is one.
 //! Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
 
 const std = @import("std");

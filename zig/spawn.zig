@@ -159,7 +159,8 @@ fn makeProgram() i32 {
     const add_seals = 1033;
     const all_seals = 0xf; // SEAL, SHRINK, GROW, WRITE
     const sealed = linux.fcntl(fd, add_seals, all_seals);
-    if (linux.errno(written) == .SUCCESS and written == program_bytes.len and linux.errno(sealed) == .SUCCESS) return fd;
+    const is_whole = linux.errno(written) == .SUCCESS and written == program_bytes.len;
+    if (is_whole and linux.errno(sealed) == .SUCCESS) return fd;
     calls.close(fd);
     return -@as(i32, @intFromEnum(linux.E.IO));
 }

@@ -1,3 +1,5 @@
+//! The root of `zig build test`: the tests and compile-time checks of what is named here.
+
 test {
     _ = @import("plan/view.zig");
     _ = @import("plan/describe.zig");

@@ -73,8 +73,10 @@ function isUsed(name: string): boolean {
   return (controllersUsed as readonly string[]).includes(name);
 }
 
-/** A subtree that systemd delegated (Delegate=yes) and that no process sits in the top of is marked by its xattr; the
- * environment of the service names it. */
+/**
+ * A subtree that systemd delegated (Delegate=yes) and that no process sits in the top of is marked
+ * by its xattr; the environment of the service names it.
+ */
 function delegatedRoot(mount: string): string | undefined {
   const own = readFileSync("/proc/self/cgroup", "utf8").match(/^0::(.*)$/m)?.[1];
   if (!process.env["INVOCATION_ID"] || own === undefined || own === "/") return undefined;

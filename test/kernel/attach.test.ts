@@ -1,4 +1,5 @@
-// Clients of a container's own streams: what they see, what they say, and that the container never waits for them.
+// Clients of a container's own streams: what they see, what they say, and that the container never
+// waits for them.
 
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import type { Attachment, Pod } from "../../src/index.ts";

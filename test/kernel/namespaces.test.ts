@@ -1,4 +1,5 @@
-// The table of namespaces in ARCHITECTURE.md, asked of the kernel for every combination of the flags of a Pod.
+// The table of namespaces in ARCHITECTURE.md, asked of the kernel for every combination of the
+// flags of a Pod.
 
 import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
@@ -37,8 +38,8 @@ interface Flags {
 }
 
 /**
- * `host`: of the machine. `pod`: of both containers and the keeper. `shared`: of both containers, not of the keeper.
- * `own`: of one container alone.
+ * `host`: of the machine. `pod`: of both containers and the keeper. `shared`: of both containers,
+ * not of the keeper. `own`: of one container alone.
  */
 type Owner = "host" | "pod" | "shared" | "own";
 

@@ -1,5 +1,5 @@
-// A peapod with places of its own, for tests of the kernel: nothing of it is left when the test ends, also when it
-// fails, and what the test itself left behind fails it.
+// A peapod with places of its own, for tests of the kernel: nothing of it is left when the test
+// ends, also when it fails, and what the test itself left behind fails it.
 
 import {
   copyFileSync,
@@ -121,7 +121,10 @@ export class TestHost implements AsyncDisposable {
   }
 }
 
-/** Directories that are made on first need and stay, and the root file systems made once for all pods. */
+/**
+ * Directories that are made on first need and stay, and the root file systems made once for all
+ * pods.
+ */
 function isKept(path: string): boolean {
   return /\/(rootfs|host-image)(\/|$)/.test(path);
 }

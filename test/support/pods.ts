@@ -1,4 +1,5 @@
-// What tests of running pods say again and again: containers that run the probe, pods made of them, and their errors.
+// What tests of running pods say again and again: containers that run the probe, pods made of them,
+// and their errors.
 
 import { readdirSync } from "node:fs";
 import type { Pod, PodManifest, UpOptions } from "../../src/index.ts";

@@ -19,7 +19,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
 };
 
 /** They are on top and may import every folder, and each other. */
-const top = ["cli", "index.ts"];
+const top = ["cli", "index.ts", "open.ts"];
 
 /** Folder of zig/ to the folders that it may import besides itself and `std`. */
 const zigBelow: Readonly<Record<string, readonly string[]>> = {

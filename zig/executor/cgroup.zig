@@ -83,7 +83,8 @@ pub fn readKey(directory: i32, file: [*:0]const u8, key: []const u8) u64 {
     const text = readFile(directory, file, &buffer);
     var lines = std.mem.tokenizeScalar(u8, text, '\n');
     while (lines.next()) |line| {
-        if (line.len <= key.len or line[key.len] != ' ' or !std.mem.startsWith(u8, line, key)) continue;
+        if (line.len <= key.len or line[key.len] != ' ') continue;
+        if (!std.mem.startsWith(u8, line, key)) continue;
         return parse(line[key.len + 1 ..]);
     }
     return 0;

@@ -65,13 +65,17 @@ pub const Context = struct {
     pub fn slot(context: *const Context, number: schema.Slot) i32 {
         const index = @intFromEnum(number);
         if (number == .none) return -1;
-        return if (index < schema.pod_slots) context.pod[index].raw else context.plan[index - schema.pod_slots].raw;
+        if (index < schema.pod_slots) return context.pod[index].raw;
+        return context.plan[index - schema.pod_slots].raw;
     }
 
     pub fn fill(context: *Context, number: schema.Slot, fd: Fd) void {
         if (number == .none) return fd.close();
         const index = @intFromEnum(number);
-        const place = if (index < schema.pod_slots) &context.pod[index] else &context.plan[index - schema.pod_slots];
+        const place = if (index < schema.pod_slots)
+            &context.pod[index]
+        else
+            &context.plan[index - schema.pod_slots];
         if (index >= schema.pod_slots) context.plan_used = @max(
             context.plan_used,
             index - schema.pod_slots + 1,
@@ -159,7 +163,8 @@ pub const Context = struct {
         const parent: Fd, const name = try context.parentOf(target);
         defer parent.close();
 
-        const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+        const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY |
+            calls.O_CLOEXEC | calls.O_NOFOLLOW;
         Fd.from(try check(report, .openat, calls.openat(parent.raw, name, flags, 0o644))).close();
         try context.own(parent.raw, name);
     }

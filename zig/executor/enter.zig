@@ -61,7 +61,8 @@ fn maskFile(context: *Context, target: i32) Error!void {
     var stat: linux.Statx = undefined;
     const rc = linux.statx(null_device.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
     _ = try check(report, .statx, rc);
-    const is_null = stat.mode & calls.S_IFMT == calls.S_IFCHR and stat.rdev_major == 1 and stat.rdev_minor == 3;
+    const is_null = stat.mode & calls.S_IFMT == calls.S_IFCHR and
+        stat.rdev_major == 1 and stat.rdev_minor == 3;
     if (!is_null) return report_file.fail(report, .verify, .NODEV);
 
     const copy = try mounts.clone(report, null_device.raw, "", false);

@@ -154,7 +154,8 @@ fn spawn(context: *Context, op: schema.Spawn) Error!void {
         _ = calls.setns(context.host.self.raw, calls.CLONE_NEWPID);
     };
 
-    var flags = namespaces.cloneFlags(op.namespaces) | calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND;
+    var flags = namespaces.cloneFlags(op.namespaces) |
+        calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND;
     // The second clone makes this one, inside the user namespace.
     if (op.user_namespace != .none) flags &= ~calls.CLONE_NEWPID;
     var pidfd: i32 = -1;

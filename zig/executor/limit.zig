@@ -62,7 +62,8 @@ fn verifyMaster(context: *Context, master: i32) Error!void {
         .statx,
         linux.statx(master, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat),
     );
-    const is_ptmx = stat.mode & calls.S_IFMT == calls.S_IFCHR and stat.rdev_major == 5 and stat.rdev_minor == 2;
+    const is_ptmx = stat.mode & calls.S_IFMT == calls.S_IFCHR and
+        stat.rdev_major == 5 and stat.rdev_minor == 2;
     if (!is_ptmx) return report_file.fail(report, .verify, .NOTTY);
 }
 

@@ -92,10 +92,11 @@ pub fn restrict(
     recursive: bool,
 ) error{Syscall}!void {
     const deep: u32 = if (recursive) calls.AT_RECURSIVE else 0;
-    _ = try check(report, .mount_setattr, calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
+    const rc = calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
         .attr_set = @as(u32, @bitCast(attributes)),
         .propagation = calls.MS_PRIVATE,
-    }));
+    });
+    _ = try check(report, .mount_setattr, rc);
 }
 
 pub fn attach(report: *Report, tree: i32, target: i32) error{Syscall}!void {

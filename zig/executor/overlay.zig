@@ -39,9 +39,9 @@ pub fn showTrees(context: *Context, op: schema.ShowTrees) error{Syscall}!void {
     const report = context.report;
     try context.enterHost();
     _ = try check(report, .unshare, calls.unshare(calls.CLONE_NEWNS));
-    _ = try check(report, .mount_setattr, calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, .{
-        .propagation = calls.MS_PRIVATE,
-    }));
+    const private: calls.MountAttr = .{ .propagation = calls.MS_PRIVATE };
+    const made_private = calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, private);
+    _ = try check(report, .mount_setattr, made_private);
     for (0..op.count) |index| {
         const slot: schema.Slot = @enumFromInt(@intFromEnum(op.first) + @as(u32, @intCast(index)));
         const flags = calls.MOVE_MOUNT_F_EMPTY_PATH;

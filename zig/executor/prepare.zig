@@ -90,7 +90,8 @@ pub fn makeTmpfs(context: *Context, op: schema.MakeTmpfs) Error!void {
 
 pub fn writeFile(context: *Context, op: schema.WriteFile) Error!void {
     const report = context.report;
-    const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+    const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY |
+        calls.O_CLOEXEC | calls.O_NOFOLLOW;
     const rc = calls.openat(context.slot(op.directory), context.view.text(op.name), flags, op.mode);
     const file: Fd = .from(try check(report, .openat, rc));
     defer file.close();
@@ -138,7 +139,8 @@ pub fn openLog(context: *Context, op: schema.OpenLog) Error!void {
         .openat,
         .NAMETOOLONG,
     );
-    const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+    const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND |
+        calls.O_CLOEXEC | calls.O_NOFOLLOW;
     const directory = context.slot(op.directory);
     const rc = calls.openat(directory, name, flags, 0o640);
     context.log = .{

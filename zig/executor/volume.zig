@@ -158,8 +158,9 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
 /// mounts").
 fn mapIds(context: *Context, tree: i32, op: schema.OpenVolume) Error!void {
     const deep: u32 = if (op.recursive != 0) calls.AT_RECURSIVE else 0;
-    _ = try check(context.report, .mount_setattr, calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
+    const rc = calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
         .attr_set = calls.MOUNT_ATTR_IDMAP,
         .userns_fd = @intCast(context.slot(op.user_namespace)),
-    }));
+    });
+    _ = try check(context.report, .mount_setattr, rc);
 }

@@ -69,9 +69,8 @@ pub fn receive(keeper: *Keeper, index: u32) void {
     var offset: u32 = 0;
     while (connection.filled - offset >= head_bytes) {
         const head: *const protocol.Head = @ptrCast(@alignCast(connection.buffer + offset));
-        if (head.bytes < head_bytes or head.bytes > protocol.frame_bytes_max or head.bytes % 8 != 0) {
-            return close(keeper, index);
-        }
+        const fits = head.bytes >= head_bytes and head.bytes <= protocol.frame_bytes_max;
+        if (!fits or head.bytes % 8 != 0) return close(keeper, index);
         if (connection.filled - offset < head.bytes) break;
         const generation = connection.generation;
         const body: []align(8) const u8 = @alignCast(

@@ -187,7 +187,9 @@ pub const Keeper = struct {
     }
 
     pub fn find(keeper: *Keeper, id: u32) ?*Process {
-        for (keeper.used()) |*process| if (process.state != .free and process.id == id) return process;
+        for (keeper.used()) |*process| {
+            if (process.state != .free and process.id == id) return process;
+        }
         return null;
     }
 
@@ -210,7 +212,19 @@ pub const Keeper = struct {
 };
 
 /// What an epoll event is about: a kind, and a place in that kind's table.
-pub const Source = enum(u8) { listener, connection, status, pidfd, outer, out, err, terminal, input, stdin_room, sink_room };
+pub const Source = enum(u8) {
+    listener,
+    connection,
+    status,
+    pidfd,
+    outer,
+    out,
+    err,
+    terminal,
+    input,
+    stdin_room,
+    sink_room,
+};
 
 pub fn watch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) void {
     var event: linux.epoll_event = .{

@@ -102,9 +102,9 @@ pub fn enter(keeper: *Keeper, report: *Report) Error!void {
 /// An empty tmpfs becomes "/". Its superblock is read-only, since every keeper shares it; the one
 /// directory is for the procfs that pods with a user namespace need in sight.
 fn makeSeed(report: *Report) Error!void {
-    _ = try check(report, .mount_setattr, calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, .{
-        .propagation = calls.MS_PRIVATE,
-    }));
+    const private: calls.MountAttr = .{ .propagation = calls.MS_PRIVATE };
+    const made_private = calls.mount_setattr(calls.AT_FDCWD, "/", calls.AT_RECURSIVE, private);
+    _ = try check(report, .mount_setattr, made_private);
     const config: mounts.Config = try .open(report, "tmpfs");
     defer config.close();
 
@@ -120,6 +120,7 @@ fn makeSeed(report: *Report) Error!void {
     _ = try check(report, .pivot_root, linux.pivot_root(".", "."));
     _ = try check(report, .umount2, linux.umount2(".", calls.MNT_DETACH));
     _ = try check(report, .chdir, linux.chdir("/"));
-    const remount = linux.MS.REMOUNT | linux.MS.RDONLY | linux.MS.NOSUID | linux.MS.NODEV | linux.MS.NOEXEC;
+    const remount = linux.MS.REMOUNT | linux.MS.RDONLY |
+        linux.MS.NOSUID | linux.MS.NODEV | linux.MS.NOEXEC;
     _ = try check(report, .mount, linux.mount(null, "/", null, remount, 0));
 }

@@ -75,7 +75,8 @@ pub fn finish(keeper: *Keeper, process: *Process) void {
         var report: Report = .{};
         cgroup.remove(&report, process.cgroup_parent, &process.cgroup_name) catch {
             const retry_ms = 2;
-            process.wake_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + retry_ms * std.time.ns_per_ms;
+            const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+            process.wake_ns = now + retry_ms * std.time.ns_per_ms;
             return;
         };
     }

@@ -93,7 +93,8 @@ fn formatLine(
 }
 
 fn writeOut(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
-    if (process.log_bytes > 0 and process.log_bytes + bytes.len > process.log.bytes_max) rotate(process);
+    const is_full = process.log_bytes + bytes.len > process.log.bytes_max;
+    if (process.log_bytes > 0 and is_full) rotate(process);
     const stream = if (which == .out) &process.out else &process.err;
     if (process.lines_unreported > 0) reportDropped(process, bytes);
     const written = if (stream.held_bytes > 0) 0 else writeSome(process, bytes);
@@ -175,13 +176,15 @@ pub fn retry(keeper: *Keeper) void {
             std.mem.copyForwards(u8, stream.held, stream.held[written..stream.held_bytes]);
             stream.held_bytes -= @intCast(written);
             if (stream.held_bytes > 0) {
-                keeper.log_retry_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + std.time.ns_per_s / 4;
+                const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+                keeper.log_retry_ns = now + std.time.ns_per_s / 4;
                 continue;
             }
             keeper_file.unmap(stream.held);
             stream.held = &.{};
             const index = keeper.indexOf(process);
-            const source: keeper_file.Source = if (process.terminal.isOpen()) .terminal else if (which == .out) .out else .err;
+            const pipe: keeper_file.Source = if (which == .out) .out else .err;
+            const source = if (process.terminal.isOpen()) .terminal else pipe;
             const fd = sourceOf(process, which);
             if (fd >= 0) keeper_file.watch(keeper, fd, source, index, linux.EPOLL.IN);
         }
@@ -204,7 +207,8 @@ fn rotate(process: *Process) void {
         );
         _ = linux.renameat(directory, source, directory, numbered(&to, base, older));
     }
-    const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND | calls.O_CLOEXEC | calls.O_NOFOLLOW | calls.O_TRUNC;
+    const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND |
+        calls.O_CLOEXEC | calls.O_NOFOLLOW | calls.O_TRUNC;
     var name: [128]u8 = undefined;
     const rc = calls.openat(directory, numbered(&name, base, 0), flags, 0o640);
     // The renamed file goes on being written; the next line tries again.

@@ -108,7 +108,8 @@ fn listen(keeper: *Keeper, directory: i32) void {
     const bound = linux.bind(listener.raw, @ptrCast(&address), @sizeOf(linux.sockaddr.un));
     _ = linux.chdir("/");
     const listening = linux.listen(listener.raw, 64);
-    if (linux.errno(bound) != .SUCCESS or linux.errno(listening) != .SUCCESS) return listener.close();
+    const listens = linux.errno(bound) == .SUCCESS and linux.errno(listening) == .SUCCESS;
+    if (!listens) return listener.close();
     keeper.listener = listener;
     keeper_file.watch(keeper, listener.raw, .listener, 0, linux.EPOLL.IN);
 }

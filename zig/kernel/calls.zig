@@ -101,7 +101,12 @@ pub const CloneArgs = extern struct {
 };
 
 pub const OpenHow = extern struct { flags: u64 = 0, mode: u64 = 0, resolve: u64 = 0 };
-pub const MountAttr = extern struct { attr_set: u64 = 0, attr_clr: u64 = 0, propagation: u64 = 0, userns_fd: u64 = 0 };
+pub const MountAttr = extern struct {
+    attr_set: u64 = 0,
+    attr_clr: u64 = 0,
+    propagation: u64 = 0,
+    userns_fd: u64 = 0,
+};
 
 /// A descriptor number as the kernel wants it in a register.
 pub fn raw(fd: i32) usize {
@@ -252,7 +257,12 @@ pub fn futex_wake(word: *const u32) void {
 }
 
 /// How a process ended. A signal's code is 128 and its number, as shells and the kubelet count.
-pub const Exit = struct { code: i32 = 0, signal: i32 = 0, cpu_us: u64 = 0, resident_bytes_max: u64 = 0 };
+pub const Exit = struct {
+    code: i32 = 0,
+    signal: i32 = 0,
+    cpu_us: u64 = 0,
+    resident_bytes_max: u64 = 0,
+};
 
 /// Null while the process runs.
 pub fn reap(pidfd: i32) ?Exit {

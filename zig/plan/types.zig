@@ -1,4 +1,5 @@
-//! What every plan is made of: stages, slots, ranges of bytes, flags. The operations are in schema.zig.
+//! What every plan is made of: stages, slots, ranges of bytes, flags. The operations are in
+//! schema.zig.
 
 pub const magic: u32 = 0x4e4c5050; // "PPLN"
 

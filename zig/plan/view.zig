@@ -17,7 +17,8 @@ pub const View = struct {
     bytes: []align(8) const u8,
 
     pub fn init(bytes: []align(8) const u8) Error!View {
-        if (bytes.len < @sizeOf(schema.Header) or bytes.len > schema.plan_bytes_max) return error.InvalidPlan;
+        if (bytes.len < @sizeOf(schema.Header)) return error.InvalidPlan;
+        if (bytes.len > schema.plan_bytes_max) return error.InvalidPlan;
         const view: View = .{ .bytes = bytes };
         const head = view.header();
         if (head.magic != schema.magic or head.bytes != bytes.len) return error.InvalidPlan;
@@ -85,7 +86,8 @@ pub const View = struct {
             switch (field.type) {
                 schema.Slot => {
                     const slot = std.mem.readInt(u32, at, .little);
-                    if (slot >= schema.slots_max and slot != @intFromEnum(schema.Slot.none)) return error.InvalidPlan;
+                    const is_none = slot == @intFromEnum(schema.Slot.none);
+                    if (slot >= schema.slots_max and !is_none) return error.InvalidPlan;
                 },
                 schema.Text => try view.checkText(std.mem.bytesToValue(schema.Text, at)),
                 schema.Bytes => {
