@@ -6,8 +6,9 @@ import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/reso
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planLimits } from "./limits.ts";
-import type { AttributeName, NamespaceName, Op, Plan, Slot, Step } from "./plan.ts";
+import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
 import { noSlot } from "./plan.ts";
+import { openHost, planRoot } from "./root.ts";
 import { planCgroupValues, steps, volumeDirectory } from "./sandbox.ts";
 import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
 
@@ -72,12 +73,6 @@ export function planContainer(
   };
 }
 
-/** Steps by who carries them out: the keeper, or the child. */
-interface Parts {
-  readonly prepare: readonly Step[];
-  readonly build: readonly Step[];
-}
-
 function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): Step[] {
   const values = containerCgroupValues(container.resources);
   return [
@@ -86,93 +81,6 @@ function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): 
     ]),
     ...steps("prepare", `${container.field}.resources`, planCgroupValues(values, facts, slot)),
   ];
-}
-
-function planRoot(
-  container: ResolvedContainer,
-  facts: HostFacts,
-  pod: ResolvedPod,
-  slots: PlanSlots,
-): Parts {
-  const origin = `${container.field}.image`;
-  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
-  const layers = container.root.layers.map((path) => ({ path, slot: slots.take() }));
-  const [data, upper, work, overlay] = [slots.take(), slots.take(), slots.take(), slots.take()];
-  const first = layers[0]?.slot ?? noSlot;
-  const make: Op = {
-    op: "make_overlay",
-    first_lower: first,
-    lower_count: layers.length,
-    upper,
-    work,
-    slot: overlay,
-    attributes: ["nodev"],
-  };
-  // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and
-  // work.
-  const isShown = !facts.layersByDescriptor && pod.ids.count > 0;
-  const parent = isShown ? data : podSlot.data;
-  const writable = (kind: "upper" | "work", slot: Slot): Op => {
-    const name = `${container.name}.${kind}`;
-    return { op: "make_directory", parent, name, slot, mode: 0o755, ...owner };
-  };
-  const overlayOps = [
-    ...(isShown
-      ? [openData(pod, data), { op: "show_trees", first, count: layers.length + 1 } satisfies Op]
-      : []),
-    writable("upper", upper),
-    writable("work", work),
-    make,
-  ];
-  const binds = container.root.binds.map((bind) => ({ ...bind, slot: slots.take() }));
-  return {
-    prepare: steps("prepare", origin, [
-      ...binds.map(({ source, slot }) =>
-        openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
-      ),
-      ...layers.map(({ path, slot }) =>
-        facts.layersByDescriptor || isShown
-          ? openHost(pod, path, slot, [], "directory", 0)
-          : ({ op: "open_directory", path, slot } as const),
-      ),
-      ...(facts.layersByDescriptor ? [] : overlayOps),
-    ]),
-    build: steps("build", origin, [
-      // By the child where it can: containers of a pod then do it side by side.
-      ...(facts.layersByDescriptor ? overlayOps : []),
-      { op: "place_root", tree: overlay },
-      ...binds.map(({ target, slot }) => ({ op: "attach", tree: slot, target }) as const),
-    ]),
-  };
-}
-
-/** The pod's data directory, not idmapped: its owner is the pod's root already. */
-function openData(pod: ResolvedPod, slot: Slot): Op {
-  const path = `${pod.places.dataParent}/${pod.places.uid}`;
-  const unmapped = { ids: { ...pod.ids, count: 0 } };
-  return openHost(unmapped, path, slot, [], "directory", 0);
-}
-
-function openHost(
-  pod: Pick<ResolvedPod, "ids">,
-  path: string,
-  slot: Slot,
-  attributes: readonly AttributeName[],
-  expect: "any" | "directory",
-  recursive: number,
-): Op {
-  return {
-    op: "open_volume",
-    path,
-    sub_path: "",
-    base: noSlot,
-    slot,
-    attributes,
-    user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
-    expect,
-    create_mode: 0,
-    recursive,
-  };
 }
 
 /** /dev/shm and the generated files are one per pod; each container gets clones. */

@@ -53,6 +53,12 @@ export interface Step {
   readonly origin: string;
 }
 
+/** Steps by who carries them out: the keeper, or the child. */
+export interface Parts {
+  readonly prepare: readonly Step[];
+  readonly build: readonly Step[];
+}
+
 export interface Plan {
   readonly kind: PlanKind;
   readonly steps: readonly Step[];

@@ -1,0 +1,98 @@
+// A container's root file system: an overlay of its layers and a writable directory, and the host's
+// files shown in it.
+
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
+import type { AttributeName, Op, Parts, Slot } from "./plan.ts";
+import { noSlot } from "./plan.ts";
+import { steps } from "./sandbox.ts";
+import type { PlanSlots } from "./slots.ts";
+import { podSlot } from "./slots.ts";
+
+export function planRoot(
+  container: ResolvedContainer,
+  facts: HostFacts,
+  pod: ResolvedPod,
+  slots: PlanSlots,
+): Parts {
+  const origin = `${container.field}.image`;
+  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
+  const layers = container.root.layers.map((path) => ({ path, slot: slots.take() }));
+  const [data, upper, work, overlay] = [slots.take(), slots.take(), slots.take(), slots.take()];
+  const first = layers[0]?.slot ?? noSlot;
+  const make: Op = {
+    op: "make_overlay",
+    first_lower: first,
+    lower_count: layers.length,
+    upper,
+    work,
+    slot: overlay,
+    attributes: ["nodev"],
+  };
+  // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and
+  // work.
+  const isShown = !facts.layersByDescriptor && pod.ids.count > 0;
+  const parent = isShown ? data : podSlot.data;
+  const writable = (kind: "upper" | "work", slot: Slot): Op => {
+    const name = `${container.name}.${kind}`;
+    return { op: "make_directory", parent, name, slot, mode: 0o755, ...owner };
+  };
+  const overlayOps = [
+    ...(isShown
+      ? [openData(pod, data), { op: "show_trees", first, count: layers.length + 1 } satisfies Op]
+      : []),
+    writable("upper", upper),
+    writable("work", work),
+    make,
+  ];
+  const binds = container.root.binds.map((bind) => ({ ...bind, slot: slots.take() }));
+  return {
+    prepare: steps("prepare", origin, [
+      ...binds.map(({ source, slot }) =>
+        openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
+      ),
+      ...layers.map(({ path, slot }) =>
+        facts.layersByDescriptor || isShown
+          ? openHost(pod, path, slot, [], "directory", 0)
+          : ({ op: "open_directory", path, slot } as const),
+      ),
+      ...(facts.layersByDescriptor ? [] : overlayOps),
+    ]),
+    build: steps("build", origin, [
+      // By the child where it can: containers of a pod then do it side by side.
+      ...(facts.layersByDescriptor ? overlayOps : []),
+      { op: "place_root", tree: overlay },
+      ...binds.map(({ target, slot }) => ({ op: "attach", tree: slot, target }) as const),
+    ]),
+  };
+}
+
+/** The pod's data directory, not idmapped: its owner is the pod's root already. */
+function openData(pod: ResolvedPod, slot: Slot): Op {
+  const path = `${pod.places.dataParent}/${pod.places.uid}`;
+  const unmapped = { ids: { ...pod.ids, count: 0 } };
+  return openHost(unmapped, path, slot, [], "directory", 0);
+}
+
+/** A tree of the host, idmapped where the pod has ids of its own. */
+export function openHost(
+  pod: Pick<ResolvedPod, "ids">,
+  path: string,
+  slot: Slot,
+  attributes: readonly AttributeName[],
+  expect: "any" | "directory",
+  recursive: number,
+): Op {
+  return {
+    op: "open_volume",
+    path,
+    sub_path: "",
+    base: noSlot,
+    slot,
+    attributes,
+    user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
+    expect,
+    create_mode: 0,
+    recursive,
+  };
+}
