@@ -22,17 +22,13 @@ export interface SpawnOptions {
   /** Mount namespace of a living keeper, or -1. */
   readonly seed: number;
   readonly events: KeeperEvents;
-  /**
-   * Requests that are in the socket before the keeper exists: it reads them with its first look.
-   */
-  readonly send: (client: KeeperClient) => void;
 }
 
-export function startKeeper({ cgroup, seed, events, send }: SpawnOptions): SpawnedKeeper {
+/** Returns when the keeper's program has been executed; what is sent meanwhile it reads when it is up. */
+export function startKeeper({ cgroup, seed, events }: SpawnOptions): SpawnedKeeper {
   const [socket, theirs] = DescriptorSocket.pair();
   const client = new KeeperClient(socket, events);
   try {
-    send(client);
     const { pid, pidfd } = spawnKeeper({ socket: theirs, cgroup, seed });
     return { client, pid, pidfd };
   } catch (error) {

@@ -13,19 +13,21 @@ import type { PodPlaces } from "../spec/resolved.ts";
 import { isKeeperAlive, namespaceInode, readRecord } from "./record.ts";
 import { names } from "./state.ts";
 
+export type KeeperGroup = Readonly<Record<"keepersParent" | "uid", string>>;
+
 /** The keeper's own group, outside the pod's limits. */
-export function makeKeeperGroup(places: PodPlaces): number {
-  const path = `${places.keepersParent}/${places.uid}`;
+export function makeKeeperGroup(group: KeeperGroup): number {
+  const path = `${group.keepersParent}/${group.uid}`;
   mkdirSync(path);
   return openDirectoryFd(path);
 }
 
 /** Busy until its keeper has gone; nothing else is ever in it. */
-export async function removeKeeperGroup(places: PodPlaces): Promise<void> {
+export async function removeKeeperGroup(group: KeeperGroup): Promise<void> {
   const attemptsMax = 200;
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
     try {
-      return rmdirSync(`${places.keepersParent}/${places.uid}`);
+      return rmdirSync(`${group.keepersParent}/${group.uid}`);
     } catch (error) {
       if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
     }
@@ -105,21 +107,13 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
     // No such group: nothing of the pod runs.
   }
   const plan = planTeardown(places, rangeClaim);
-  let answer: ReturnType<typeof launchProcess> | undefined;
   const { client, pidfd } = startKeeper({
     cgroup: -1,
     seed: -1,
     events: { exited() {}, ended() {}, closed() {} },
-    send: (keeper) => {
-      answer = launchProcess(keeper, {
-        process: noProcess,
-        flags: [],
-        stopSignal: 0,
-        graceMs: 0,
-        plan,
-      });
-    },
   });
+  const request = { process: noProcess, flags: [], stopSignal: 0, graceMs: 0, plan };
+  const answer = launchProcess(client, request);
   await client.listen();
   const reply = await answer;
   client[Symbol.dispose]();

@@ -16,7 +16,8 @@ import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
-import { printPodPlan, startPod } from "./start.ts";
+import { printPodPlan } from "./plans.ts";
+import { startPod } from "./start.ts";
 import { findPlaces, findRangeClaim, linkTarget, names, readPodState } from "./state.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.ts";
 

@@ -2,31 +2,25 @@
 
 import { PodError } from "../errors/pod-error.ts";
 import { explainReply } from "../launch/explain.ts";
-import type { KeeperClient, KeeperEvents, LaunchRequest, Reply } from "../launch/keeper-client.ts";
+import type { KeeperClient, KeeperEvents, Reply } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
-import type { ProcessLaunch } from "../launch/launch.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
 import { closeFd, monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
-import type { LogPolicy } from "../plan/container.ts";
-import { defaultLogPolicy, planContainer } from "../plan/container.ts";
 import { PlanTooLarge } from "../plan/encode.ts";
-import { planPause } from "../plan/exec.ts";
-import type { Plan } from "../plan/plan.ts";
-import { printPlanWithOrigins } from "../plan/print.ts";
-import { planSandbox } from "../plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../plan/teardown.ts";
-import type { ResolveOptions } from "../resolve/pod.ts";
-import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
+import { resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { qosClass, sum } from "../spec/qos.ts";
-import type { IdRange, ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
+import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
-import type { Seed } from "./keepers.ts";
-import { makeKeeperGroup, removeKeeperGroup } from "./keepers.ts";
+import type { KeeperGroup, Seed } from "./keepers.ts";
+import { makeKeeperGroup, reapKeeper, removeKeeperGroup } from "./keepers.ts";
+import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
+import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import { readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./state.ts";
@@ -34,52 +28,9 @@ import { writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
 
-type Policy = Pick<ResolveOptions, "places" | "podPidsMax" | "missingControllers" | "warn">;
-
-export interface StartOptions extends UpOptions, Policy {
-  readonly log: LogPolicy;
+export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
   readonly onEvent: (event: PodEvent) => void;
-  /** Index of the plan (sandbox, then containers) and operation that is to fail; tests walk it. */
-  readonly failAt?: { readonly plan: number; readonly operation: number };
-}
-
-const timeoutDefaultMs = 60_000;
-const sigterm = 15;
-const pauseProcess = firstOtherProcess;
-
-/**
- * What is sent, and under which name a failure is told. Planned when it is asked for: the keeper
- * works meanwhile.
- */
-interface PlannedProcess {
-  readonly subject: string;
-  readonly name: string;
-  readonly plan: () => Plan;
-  readonly request: Omit<ProcessLaunch, "plan">;
-}
-
-export function printPodPlan(
-  spec: PodSpec,
-  facts: HostFacts,
-  options: Policy & { readonly ids: IdRange },
-): string {
-  const uid = "00000000-0000-0000-0000-000000000000";
-  // A plan that is only read takes no range; it shows the first.
-  const ids =
-    spec.namespaces.user === "POD"
-      ? { firstId: 1_879_048_192, count: 65_536, claim: "0" }
-      : hostIds;
-  const pod = resolvePod(spec, facts, {
-    ...options,
-    uid,
-    ids,
-    deadlineMs: timeoutDefaultMs,
-    files: {},
-  });
-  return planProcesses(pod, facts, { log: defaultLogPolicy })
-    .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan())}`)
-    .join("\n");
 }
 
 export async function startPod(
@@ -93,18 +44,20 @@ export async function startPod(
   const startNs = monotonicNs();
   claimName(places, nameLink, uid);
   let ids = hostIds;
+  // First of all: the keeper starts up while we resolve and plan.
+  const keeper = bringUpKeeper(facts, uid, options.seed);
   try {
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
       uid,
       ids,
-      deadlineMs: options.timeoutMs ?? timeoutDefaultMs,
+      deadlineMs: options.timeoutMs ?? launchTimeoutMs,
       files: options.files ?? {},
     });
-    const processes = planProcesses(pod, facts, options);
-    return await launchPod(spec, pod, processes, facts, options, startNs);
+    return await launchPod(spec, pod, keeper, facts, options, startNs);
   } catch (error) {
+    await dismissKeeper(keeper);
     releaseClaims(places, nameLink, ids, uid);
     if (error instanceof PlanTooLarge) {
       throw new PodError({ code: "launch.too-large", message: error.message });
@@ -113,75 +66,15 @@ export async function startPod(
   }
 }
 
-function planProcesses(
-  pod: ResolvedPod,
-  facts: HostFacts,
-  options: Pick<StartOptions, "trace" | "lifetime" | "failAt" | "log">,
-): readonly [sandbox: PlannedProcess, ...others: PlannedProcess[]] {
-  const { failAt } = options;
-  const requestOf = (index: number) => ({
-    trace: options.trace ?? false,
-    ...(failAt?.plan === index && { failAt: failAt.operation + 1 }),
-    stopSignal: sigterm,
-    graceMs: pod.terminationGraceMs,
-  });
-  const sandbox: PlannedProcess = {
-    subject: "the sandbox",
-    name: "sandbox",
-    plan: once(() => planSandbox(pod, facts)),
-    request: {
-      ...requestOf(0),
-      process: noProcess,
-      flags: [
-        ...(options.lifetime === "detached" ? (["detached"] as const) : []),
-        ...(options.trace ? [] : (["quiet"] as const)),
-      ],
-    },
-  };
-  const pause: PlannedProcess = {
-    subject: "the pause of the shared PID namespace",
-    name: "pause",
-    plan: once(() => planPause(pod, facts)),
-    request: { ...requestOf(-1), process: pauseProcess, flags: ["unrecorded"] },
-  };
-  const containers = pod.containers.map((container, index): PlannedProcess => ({
-    subject: `container ${container.name}`,
-    name: container.name,
-    plan: once(() => planContainer(pod, container, facts, { log: options.log })),
-    request: {
-      ...requestOf(index + 1),
-      process: container.process,
-      // In the order of the manifest: one execs when the one before it has.
-      after: index === 0 ? noProcess : container.process - 1,
-      flags: launchFlagsOf(container),
-    },
-  }));
-  return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];
-}
-
-function launchFlagsOf(container: ResolvedContainer): LaunchRequest["flags"] {
-  return [
-    ...(container.stdin ? (["stdin"] as const) : []),
-    ...(container.stdinOnce ? (["stdin_once"] as const) : []),
-    ...(container.tty ? (["terminal"] as const) : []),
-  ];
-}
-
-function once<Value>(make: () => Value): () => Value {
-  let made: { readonly value: Value } | undefined;
-  return () => (made ??= { value: make() }).value;
-}
-
 async function launchPod(
   spec: PodSpec,
   pod: ResolvedPod,
-  processes: ReturnType<typeof planProcesses>,
+  keeper: StartingKeeper,
   facts: HostFacts,
   options: StartOptions,
   startNs: bigint,
 ): Promise<RunningPod> {
-  const [sandbox, ...others] = processes;
-  const keeper = bringUpKeeper(pod, sandbox, options);
+  const processes = planProcesses(pod, facts, options);
   const { client } = keeper;
   const running = new RunningPod({
     state: describePod(spec, pod, facts),
@@ -194,7 +87,7 @@ async function launchPod(
   running.adopt(client);
   using _ = endOnAbort(client, options.signal);
   try {
-    const replies = await sendOthers(pod, keeper, others, running);
+    const replies = await sendAll(pod, client, processes, running);
     const answers = await Promise.all(replies);
     running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
@@ -213,55 +106,56 @@ async function launchPod(
 interface StartingKeeper {
   readonly client: KeeperClient;
   readonly pidfd: number;
-  readonly sandboxReply: Promise<Reply>;
+  readonly group: KeeperGroup;
   /** Where its events go once there is a pod to hear them. */
   readonly events: { target: KeeperEvents | undefined };
 }
 
-function bringUpKeeper(
-  pod: ResolvedPod,
-  sandbox: PlannedProcess,
-  options: StartOptions,
-): StartingKeeper {
+function bringUpKeeper(facts: HostFacts, uid: string, seed: Seed): StartingKeeper {
   const events: StartingKeeper["events"] = { target: undefined };
-  const group = makeKeeperGroup(pod.places);
-  const answered = Promise.withResolvers<Reply>();
+  const group = { keepersParent: `${facts.cgroup.root}/keepers`, uid };
+  const directory = makeKeeperGroup(group);
   try {
     const { client, pidfd } = startKeeper({
-      cgroup: group,
-      seed: options.seed.fd,
+      cgroup: directory,
+      seed: seed.fd,
       events: {
         exited: (event) => events.target?.exited(event),
         ended: (reply) => events.target?.ended(reply),
         closed: () => events.target?.closed(),
       },
-      send: (toKeeper) => {
-        const plan = sandbox.plan();
-        launchProcess(toKeeper, { ...sandbox.request, plan }).then(
-          answered.resolve,
-          answered.reject,
-        );
-      },
     });
-    return { client, pidfd, sandboxReply: answered.promise, events };
+    return { client, pidfd, group, events };
   } catch (error) {
-    answered.promise.catch(() => {});
-    void removeKeeperGroup(pod.places);
+    void removeKeeperGroup(group);
     throw error;
   } finally {
-    closeFd(group);
+    closeFd(directory);
   }
 }
 
-/** Planned, encoded and sent while the keeper makes the sandbox. */
-async function sendOthers(
+/** A keeper that got no pod ends when its client leaves. One that did was seen to with the pod. */
+async function dismissKeeper({ client, pidfd, group, events }: StartingKeeper): Promise<void> {
+  if (events.target) return;
+  client[Symbol.dispose]();
+  await reapKeeper(pidfd);
+  await removeKeeperGroup(group);
+}
+
+/** Planned, encoded and sent one by one: the keeper works on each while the next is prepared. */
+async function sendAll(
   pod: ResolvedPod,
-  keeper: StartingKeeper,
-  others: readonly PlannedProcess[],
+  client: KeeperClient,
+  [sandbox, ...others]: ReturnType<typeof planProcesses>,
   running: RunningPod,
 ): Promise<Promise<Reply>[]> {
-  const { client } = keeper;
-  const replies = [keeper.sandboxReply];
+  const replies: Promise<Reply>[] = [];
+  const send = ({ plan: planned, request }: PlannedProcess) => {
+    const reply = launchProcess(client, { ...request, plan: planned() });
+    reply.catch(() => {}); // Heard together with the others.
+    replies.push(reply);
+  };
+  send(sandbox);
   // Before the containers: a sandbox that came up can then be taken down by its keeper alone.
   for (const [plan, flags] of [
     [planTeardown(pod.places, pod.ids.claim), ["quiet"]],
@@ -270,18 +164,13 @@ async function sendOthers(
     const request = { process: noProcess, flags, stopSignal: 0, graceMs: 0, plan };
     launchProcess(client, request).catch(() => {});
   }
-  const send = ({ plan: planned, request }: PlannedProcess) => {
-    const reply = launchProcess(client, { ...request, plan: planned() });
-    reply.catch(() => {}); // Heard together with the others.
-    replies.push(reply);
-  };
   const isShared = pod.namespaces.pid === "POD";
   for (const planned of isShared ? others.slice(0, 1) : others) send(planned);
   const listening = client.listen();
   const unwritten = tryWriteState(running);
   await listening;
   // A sandbox that failed has taken the directory with it, and its reply says why.
-  if (unwritten && (await keeper.sandboxReply).status === "ok") throw unwritten.error;
+  if (unwritten && (await replies[0])?.status === "ok") throw unwritten.error;
   if (!isShared) return replies;
   // Joining a PID namespace needs its first process to exist, so the containers of such a pod wait
   // for pause.

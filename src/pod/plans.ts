@@ -1,0 +1,125 @@
+// The plans of a pod's start, in the order they are sent, each with what a failure of it is called.
+
+import type { LaunchRequest } from "../launch/keeper-client.ts";
+import type { ProcessLaunch } from "../launch/launch.ts";
+import { noProcess } from "../plan/abi.gen.ts";
+import type { LogPolicy } from "../plan/container.ts";
+import { defaultLogPolicy, planContainer } from "../plan/container.ts";
+import { planPause } from "../plan/exec.ts";
+import type { Plan } from "../plan/plan.ts";
+import { printPlanWithOrigins } from "../plan/print.ts";
+import { planSandbox } from "../plan/sandbox.ts";
+import type { ResolveOptions } from "../resolve/pod.ts";
+import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
+import type { IdRange, ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
+import { hostIds } from "./claims.ts";
+import type { UpOptions } from "./types.ts";
+
+/** What the host's owner decides, as against the manifest. */
+export type Policy = Pick<ResolveOptions, "places" | "podPidsMax" | "missingControllers" | "warn">;
+
+export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {
+  readonly log: LogPolicy;
+  /** Index of the plan (sandbox, then containers) and operation to fail; tests walk it. */
+  readonly failAt?: { readonly plan: number; readonly operation: number };
+}
+
+export const sigterm = 15;
+export const launchTimeoutMs = 60_000;
+const pauseProcess = firstOtherProcess;
+
+/**
+ * What is sent, and under which name a failure is told. Planned when it is asked for: the keeper
+ * works meanwhile.
+ */
+export interface PlannedProcess {
+  readonly subject: string;
+  readonly name: string;
+  readonly plan: () => Plan;
+  readonly request: Omit<ProcessLaunch, "plan">;
+}
+
+export function printPodPlan(
+  spec: PodSpec,
+  facts: HostFacts,
+  options: Policy & { readonly ids: IdRange },
+): string {
+  const uid = "00000000-0000-0000-0000-000000000000";
+  // A plan that is only read takes no range; it shows the first.
+  const ids =
+    spec.namespaces.user === "POD"
+      ? { firstId: 1_879_048_192, count: 65_536, claim: "0" }
+      : hostIds;
+  const pod = resolvePod(spec, facts, {
+    ...options,
+    uid,
+    ids,
+    deadlineMs: launchTimeoutMs,
+    files: {},
+  });
+  return planProcesses(pod, facts, { log: defaultLogPolicy })
+    .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan())}`)
+    .join("\n");
+}
+
+/** Nothing is planned before it is asked for. */
+export function planProcesses(
+  pod: ResolvedPod,
+  facts: HostFacts,
+  options: PlanOptions,
+): readonly [sandbox: PlannedProcess, ...others: PlannedProcess[]] {
+  const { failAt } = options;
+  const requestOf = (index: number) => ({
+    trace: options.trace ?? false,
+    ...(failAt?.plan === index && { failAt: failAt.operation + 1 }),
+    stopSignal: sigterm,
+    graceMs: pod.terminationGraceMs,
+  });
+  const sandbox: PlannedProcess = {
+    subject: "the sandbox",
+    name: "sandbox",
+    plan: once(() => planSandbox(pod, facts)),
+    request: {
+      ...requestOf(0),
+      process: noProcess,
+      flags: [
+        ...(options.lifetime === "detached" ? (["detached"] as const) : []),
+        ...(options.trace ? [] : (["quiet"] as const)),
+      ],
+    },
+  };
+  const pause: PlannedProcess = {
+    subject: "the pause of the shared PID namespace",
+    name: "pause",
+    plan: once(() => planPause(pod, facts)),
+    request: { ...requestOf(-1), process: pauseProcess, flags: ["unrecorded"] },
+  };
+  const containers = pod.containers.map((container, index): PlannedProcess => ({
+    subject: `container ${container.name}`,
+    name: container.name,
+    plan: once(() => planContainer(pod, container, facts, { log: options.log })),
+    request: {
+      ...requestOf(index + 1),
+      process: container.process,
+      // In the order of the manifest: one execs when the one before it has.
+      after: index === 0 ? noProcess : container.process - 1,
+      flags: launchFlagsOf(container),
+    },
+  }));
+  return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];
+}
+
+function launchFlagsOf(container: ResolvedContainer): LaunchRequest["flags"] {
+  return [
+    ...(container.stdin ? (["stdin"] as const) : []),
+    ...(container.stdinOnce ? (["stdin_once"] as const) : []),
+    ...(container.tty ? (["terminal"] as const) : []),
+  ];
+}
+
+function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
+}
