@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readPodManifests } from "../../src/read/pod-manifest/read.ts";
 import { complaint, podText } from "./manifests.ts";
 
 /** Every complaint without its place and hint. */
@@ -217,5 +218,24 @@ test("inert fields are checked all the same", () => {
   ]);
   expect(spec("terminationGracePeriodSeconds: 1.5")).toEqual([
     "spec.terminationGracePeriodSeconds: invalid value 1.5: must be a whole number",
+  ]);
+});
+
+test("a size limit on disk is accepted and said to be inert", () => {
+  const text = `
+apiVersion: v1
+kind: Pod
+metadata: { name: a }
+spec:
+  volumes:
+  - { name: disk, emptyDir: { sizeLimit: 1Mi } }
+  - { name: memory, emptyDir: { medium: Memory, sizeLimit: 1Mi } }
+  restartPolicy: Never
+  containers: [{ name: a, image: host, command: [a] }]
+`;
+  const [spec] = readPodManifests(text, "a.yaml");
+  expect(spec?.inert.map(({ origin, reason }) => `${origin.field}: ${reason}`)).toEqual([
+    "spec.volumes[0].emptyDir.sizeLimit: a volume on disk is not measured yet; " +
+      "only medium: Memory is held to its limit",
   ]);
 });

@@ -23,14 +23,27 @@ export function siftPod(tree: Tree): Sifted {
   const sieve: Sieve = { flaws: [], fates: [] };
   const kept = sift(sieve, Pod, tree, "");
   const isHostNamed = isMap(tree) && isMap(tree.spec) && tree.spec.hostNetwork === true;
-  const fates = sieve.fates.map((row) =>
-    isHostNamed && row.field === "spec.hostname" ? { ...row, fate: hostNamed } : row,
-  );
+  const fates = sieve.fates.map((row) => {
+    if (isHostNamed && row.field === "spec.hostname") return { ...row, fate: hostNamed };
+    return isDiskLimit(tree, row.field) ? { ...row, fate: diskLimit } : row;
+  });
   return { kept, flaws: sieve.flaws, fates };
+}
+
+function isDiskLimit(tree: Tree, field: string): boolean {
+  const index = /^spec\.volumes\[([0-9]+)\]\.emptyDir\.sizeLimit$/.exec(field)?.[1];
+  if (index === undefined || !isMap(tree) || !isMap(tree.spec)) return false;
+  const { volumes } = tree.spec;
+  const volume = Array.isArray(volumes) ? volumes[Number(index)] : undefined;
+  return isMap(volume) && isMap(volume.emptyDir) && volume.emptyDir.medium !== "Memory";
 }
 
 const supported: Fate = { fate: "supported" };
 const hostNamed: Fate = { fate: "inert", reason: "a pod with hostNetwork has the host's name" };
+const diskLimit: Fate = {
+  fate: "inert",
+  reason: "a volume on disk is not measured yet; only medium: Memory is held to its limit",
+};
 
 interface Sieve {
   readonly flaws: Flaw[];
