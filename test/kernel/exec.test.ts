@@ -46,6 +46,13 @@ async function ask(words: readonly string[], options: ExecOptions = {}) {
   return probeAnswers(textOf(stdout));
 }
 
+/** Not `expect().rejects`: that runs the event loop within itself, and streams of Bun's may miss their end in there. */
+const reasonOf = (promise: Promise<unknown>): Promise<string> =>
+  promise.then(
+    () => "none",
+    (error: Error) => error.message,
+  );
+
 /** Every command has a control group, which goes with the last of its processes. */
 async function commandsIn(inspected: Pod): Promise<number> {
   const [first] = (await inspected.inspect()).containers;
@@ -182,8 +189,7 @@ describe("how a command ends", () => {
     });
     await running.started;
     controller.abort(new Error("enough"));
-    expect(running.result).rejects.toThrow("enough");
-    await running.result.catch(() => {});
+    expect(await reasonOf(running.result)).toBe("enough");
     await until(async () => (await commandsIn(pod)) === 0);
   });
 
@@ -191,8 +197,7 @@ describe("how a command ends", () => {
     await using running = probe(["sleep", "60000"], {
       signal: AbortSignal.abort(new Error("never")),
     });
-    expect(running.result).rejects.toThrow("never");
-    await running.result.catch(() => {});
+    expect(await reasonOf(running.result)).toBe("never");
     await until(async () => (await commandsIn(pod)) === 0);
   });
 
