@@ -35,18 +35,7 @@ pub fn undo(context: *Context, failed: u32) void {
 fn undoOne(context: *Context, op: schema.Op) void {
     var report: Report = .{};
     switch (op) {
-        .make_cgroup => |made| {
-            const parent = context.slot(made.parent);
-            for (0..50) |_| {
-                cgroup.remove(&report, parent, context.view.text(made.name)) catch {
-                    // Processes that were killed just now are still leaving.
-                    const pause: linux.timespec = .{ .sec = 0, .nsec = 2_000_000 };
-                    _ = linux.nanosleep(&pause, null);
-                    continue;
-                };
-                return;
-            }
-        },
+        .make_cgroup => |made| removeCgroup(context, made),
         .make_directory => |made| tree.remove(
             &report,
             context.slot(made.parent),
@@ -100,5 +89,18 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .exec,
         .exec_pause,
         => {},
+    }
+}
+
+fn removeCgroup(context: *Context, made: schema.MakeCgroup) void {
+    var report: Report = .{};
+    for (0..50) |_| {
+        cgroup.remove(&report, context.slot(made.parent), context.view.text(made.name)) catch {
+            // Processes that were killed just now are still leaving.
+            const pause: linux.timespec = .{ .sec = 0, .nsec = 2_000_000 };
+            _ = linux.nanosleep(&pause, null);
+            continue;
+        };
+        return;
     }
 }

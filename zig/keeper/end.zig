@@ -8,7 +8,7 @@ const schema = @import("../plan/schema.zig");
 const cgroup = @import("../executor/cgroup.zig");
 const keeper_file = @import("keeper.zig");
 const connection = @import("connection.zig");
-const launch = @import("launch.zig");
+const sandbox = @import("sandbox.zig");
 const Keeper = keeper_file.Keeper;
 const linux = calls.linux;
 
@@ -74,7 +74,7 @@ fn finish(keeper: *Keeper) noreturn {
     // The teardown opens what it needs by name; mounts and groups held here would only keep them
     // busy.
     for (&keeper.slots) |*slot| slot.release();
-    const status = launch.runTeardown(keeper, keeper.teardown);
+    const status = sandbox.runTeardown(keeper, keeper.teardown);
     const body: protocol.Reply = .{
         .status = status,
         .process = protocol.no_process,
@@ -88,6 +88,6 @@ fn finish(keeper: *Keeper) noreturn {
     // A client removes the keeper's own group when it has gone. Leaving the group first takes the
     // kernel a grace period of some ten milliseconds, so it is done only where nobody waits.
     for (keeper.connections) |client| if (client.fd.isOpen()) linux.exit_group(0);
-    _ = launch.runTeardown(keeper, keeper.last_teardown);
+    _ = sandbox.runTeardown(keeper, keeper.last_teardown);
     linux.exit_group(0);
 }

@@ -16,9 +16,9 @@ const keeper_file = @import("keeper.zig");
 const connection_file = @import("connection.zig");
 const request = @import("request.zig");
 const helper = @import("helper.zig");
-const lean = @import("lean.zig");
 const leave = @import("leave.zig");
 const record = @import("record.zig");
+const sandbox = @import("sandbox.zig");
 const stream = @import("stream.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
@@ -48,15 +48,15 @@ pub fn begin(
     }
     const view = View.init(bytes) catch return request.refuse(keeper, client, .invalid);
     switch (view.header().kind) {
-        .sandbox => startSandbox(keeper, client, wish, view),
-        .teardown => keepTeardown(keeper, client, wish, bytes),
-        .update => runUpdate(keeper, client, wish, view),
+        .sandbox => sandbox.start(keeper, client, wish, view),
+        .teardown => sandbox.keepTeardown(keeper, client, wish, bytes),
+        .update => sandbox.runUpdate(keeper, client, wish, view),
         .container, .exec => startProcess(keeper, client, wish, view, &fds),
     }
 }
 
 /// The plan, the context and the report of one launch.
-fn allocate(keeper: *Keeper, view: View) ?*Launch {
+pub fn allocate(keeper: *Keeper, view: View) ?*Launch {
     const bytes = @sizeOf(Launch) + 8 + view.bytes.len;
     const memory = keeper_file.map(bytes, false) orelse return null;
     const shared = keeper_file.map(@sizeOf(Report), true) orelse {
@@ -90,82 +90,7 @@ pub fn free(launch: *Launch) void {
     keeper_file.unmap(@as([*]align(4096) u8, @ptrCast(@alignCast(launch)))[0..launch.bytes]);
 }
 
-fn startSandbox(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
-    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
-    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-    keeper.detached = wish.flags.detached;
-    keeper.grace_ms = wish.grace_ms;
-    const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
-    defer free(launch);
-
-    const done = runSandbox(keeper, launch);
-    if (!done) undo.undo(&launch.context, launch.report.operation);
-    keeper.sandbox_up = done;
-    keeper.housekeeping_due = done;
-    sendTrace(keeper, client, launch);
-    if (done and wish.flags.quiet) return;
-    sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
-}
-
-fn runSandbox(keeper: *Keeper, launch: *Launch) bool {
-    lean.enter(keeper, launch.report) catch return false;
-    executor.runPrepare(&launch.context) catch return false;
-    executor.runLater(&launch.context) catch return false;
-    return true;
-}
-
-/// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after
-/// a keeper that died.
-fn keepTeardown(
-    keeper: *Keeper,
-    client: Client,
-    wish: *const protocol.Launch,
-    bytes: []align(8) const u8,
-) void {
-    const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(
-        keeper,
-        client,
-        .refused,
-    );
-    @memcpy(memory[0..bytes.len], bytes);
-    const place = if (wish.flags.when_alone) &keeper.last_teardown else &keeper.teardown;
-    if (place.len > 0) keeper_file.unmap(place.*);
-    place.* = memory;
-    if (!keeper.sandbox_up and !wish.flags.when_alone) {
-        return request.reply(keeper, client, runTeardown(keeper, memory), protocol.no_process);
-    }
-    if (!wish.flags.quiet) request.reply(keeper, client, .ok, protocol.no_process);
-}
-
-/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run
-/// again.
-pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
-    if (plan.len == 0) return .ok;
-    const head: *const schema.Header = @ptrCast(plan.ptr);
-    const view = View.init(plan[0..head.bytes]) catch return .invalid;
-    const launch = allocate(keeper, view) orelse return .refused;
-    defer free(launch);
-
-    const complete = executor.runAll(&launch.context);
-    return if (complete) .ok else .failed;
-}
-
-fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
-    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-    const process = keeper.find(wish.target) orelse return request.refuse(
-        keeper,
-        client,
-        .no_such_process,
-    );
-    const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
-    defer free(launch);
-
-    fillTarget(launch, process);
-    const status: protocol.Status = if (executor.runPrepare(&launch.context)) .ok else |_| .failed;
-    sendReply(keeper, client, status, launch.report, wish.process, arrived);
-}
-
-fn fillTarget(launch: *Launch, target: *const Process) void {
+pub fn fillTarget(launch: *Launch, target: *const Process) void {
     launch.context.fill(.target_process, duplicate(target.pidfd.raw));
     launch.context.fill(.target_cgroup, duplicate(target.cgroup.raw));
 }
@@ -431,7 +356,7 @@ pub fn sendReply(
 
 /// The end of every operation, CLOCK_MONOTONIC in nanoseconds, by its index; before the reply that
 /// it belongs to.
-fn sendTrace(keeper: *Keeper, client: Client, launch: *Launch) void {
+pub fn sendTrace(keeper: *Keeper, client: Client, launch: *Launch) void {
     const report = launch.report;
     if (report.tracing == 0 or client.connection >= keeper.connections.len) return;
     const bytes = std.mem.sliceAsBytes(report.trace_ns[0..report.traced]);

@@ -5,6 +5,7 @@ const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
 const schema = @import("../plan/schema.zig");
 const keeper_file = @import("keeper.zig");
+const attach = @import("attach.zig");
 const connection = @import("connection.zig");
 const end = @import("end.zig");
 const launch = @import("launch.zig");
@@ -48,9 +49,9 @@ fn react(keeper: *Keeper, event: linux.epoll_event) void {
     switch (source) {
         .listener => connection.accept(keeper),
         .connection => if (keeper.connections[index].fd.isOpen()) connection.receive(keeper, index),
-        .input => if (keeper.attachments[index].input.isOpen()) stream.onInput(keeper, index),
-        .stdin_room => stream.onStdinRoom(keeper, index),
-        .sink_room => if (keeper.attachments[index].out.isOpen()) stream.onSinkRoom(keeper, index),
+        .input => if (keeper.attachments[index].input.isOpen()) attach.onInput(keeper, index),
+        .stdin_room => attach.onStdinRoom(keeper, index),
+        .sink_room => if (keeper.attachments[index].out.isOpen()) attach.onSinkRoom(keeper, index),
         .status, .pidfd, .outer, .out, .err, .terminal => reactToProcess(
             keeper,
             source,
@@ -134,7 +135,7 @@ fn onTime(keeper: *Keeper) void {
     const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     end.onTime(keeper, now);
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
-    if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) stream.retryInputs(keeper);
+    if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) attach.retryInputs(keeper);
     for (keeper.used()) |*process| {
         if (process.state == .free or process.wake_ns == 0 or now < process.wake_ns) continue;
         process.wake_ns = 0;

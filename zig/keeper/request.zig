@@ -3,14 +3,13 @@
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
-const Fd = @import("../kernel/fd.zig").Fd;
 const protocol = @import("../plan/protocol.zig");
 const layout = @import("../plan/layout.zig");
 const cgroup = @import("../executor/cgroup.zig");
 const keeper_file = @import("keeper.zig");
 const connection_file = @import("connection.zig");
+const attach = @import("attach.zig");
 const launch = @import("launch.zig");
-const stream = @import("stream.zig");
 const record = @import("record.zig");
 const end = @import("end.zig");
 const Keeper = keeper_file.Keeper;
@@ -67,19 +66,13 @@ pub fn handle(
             client,
             as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid),
         ),
-        .attach => {
-            const wish = as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid);
-            var fds = connection_file.takeDescriptors(keeper, index, head.fds);
-            const process = keeper.find(wish.process);
-            const taken = if (process) |found| stream.attach(keeper, found, &fds) else false;
-            if (!taken) for (&fds) |*fd| fd.release();
-            reply(
-                keeper,
-                client,
-                if (process == null) .no_such_process else if (taken) .ok else .refused,
-                wish.process,
-            );
-        },
+        .attach => attachClient(
+            keeper,
+            index,
+            client,
+            head.fds,
+            as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid),
+        ),
     }
 }
 
@@ -142,6 +135,25 @@ fn resize(keeper: *Keeper, client: Client, wish: *const protocol.Resize) void {
     const size: [4]u16 = .{ wish.rows, wish.columns, 0, 0 };
     _ = linux.ioctl(process.terminal.raw, linux.T.IOCSWINSZ, @intFromPtr(&size));
     reply(keeper, client, .ok, wish.process);
+}
+
+fn attachClient(
+    keeper: *Keeper,
+    index: u32,
+    client: Client,
+    fds_count: u32,
+    wish: *const protocol.Attach,
+) void {
+    var fds = connection_file.takeDescriptors(keeper, index, fds_count);
+    const process = keeper.find(wish.process);
+    const taken = if (process) |found| attach.begin(keeper, found, &fds) else false;
+    if (!taken) for (&fds) |*fd| fd.release();
+    reply(
+        keeper,
+        client,
+        if (process == null) .no_such_process else if (taken) .ok else .refused,
+        wish.process,
+    );
 }
 
 pub fn refuse(keeper: *Keeper, client: Client, status: protocol.Status) void {

@@ -1,18 +1,17 @@
-//! A process's standard streams: pipes or a terminal on one side, the log and attached clients on
-//! the other.
+//! A process's standard streams: pipes or a terminal on one side, the log on the other. Clients are
+//! in attach.zig.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
-const protocol = @import("../plan/protocol.zig");
 const Context = @import("../executor/context.zig").Context;
 const report_file = @import("../executor/report.zig");
 const keeper_file = @import("keeper.zig");
+const attach = @import("attach.zig");
 const log = @import("log.zig");
 const leave = @import("leave.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
-const Attachment = keeper_file.Attachment;
 const Stream = keeper_file.Stream;
 const linux = calls.linux;
 const check = report_file.check;
@@ -38,7 +37,9 @@ pub fn open(process: *Process, context: *Context) error{Syscall}!void {
         return;
     }
     if (process.flags.streams_passed) {
-        for (&context.streams.child, process.passed) |*child, fd| child.* = if (fd.isOpen()) fd.raw else 0;
+        for (&context.streams.child, process.passed) |*child, fd| {
+            child.* = if (fd.isOpen()) fd.raw else 0;
+        }
         return;
     }
     if (process.isPause()) return;
@@ -129,7 +130,8 @@ pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
         linux.EPOLL.IN,
     );
     if (process.flags.streams_passed) {
-        if (!attach(keeper, process, &process.passed)) for (&process.passed) |*fd| fd.release();
+        const taken = attach.begin(keeper, process, &process.passed);
+        if (!taken) for (&process.passed) |*fd| fd.release();
     }
     return true;
 }
@@ -144,12 +146,12 @@ pub fn onOutput(keeper: *Keeper, process: *Process, which: Which) void {
         return leave.finish(keeper, process);
     }
     log.append(keeper, process, which, bytes);
-    copyToClients(keeper, process, which, bytes, .let_go);
+    attach.copyToClients(keeper, process, which, bytes, .let_go);
 }
 
 pub fn onTerminal(keeper: *Keeper, process: *Process) void {
     const wait = process.flags.streams_passed;
-    if (wait and !clientsHaveRoom(keeper, process)) return;
+    if (wait and !attach.clientsHaveRoom(keeper, process)) return;
     const bytes = log.readSome(
         process.terminal.raw,
         if (wait) 4096 else log.read_bytes_max,
@@ -160,234 +162,26 @@ pub fn onTerminal(keeper: *Keeper, process: *Process) void {
         return leave.finish(keeper, process);
     }
     log.append(keeper, process, .out, bytes);
-    copyToClients(keeper, process, .out, bytes, if (wait) .keep else .let_go);
+    attach.copyToClients(keeper, process, .out, bytes, if (wait) .keep else .let_go);
 }
 
 pub fn isDrained(keeper: *Keeper, process: *Process) bool {
     // A terminal's last output is read until its hang-up; a client that does not read it must not
     // hold the process here.
     if (process.terminal.isOpen() and !process.flags.streams_passed) return false;
-    if (process.terminal.isOpen() and clientsHaveRoom(keeper, process)) return false;
+    if (process.terminal.isOpen() and attach.clientsHaveRoom(keeper, process)) return false;
     return !process.out.fd.isOpen() and !process.err.fd.isOpen();
 }
 
-/// Null `fds` are streams the client does not want. False when no place is free.
-pub fn attach(keeper: *Keeper, process: *Process, fds: *[3]Fd) bool {
-    for (&keeper.attachments, 0..) |*attachment, index| {
-        if (attachment.process != protocol.no_process) continue;
-        attachment.* = .{ .process = process.id, .input = fds[0], .out = fds[1], .err = fds[2] };
-        fds.* = @splat(.none);
-        for ([_]Fd{ attachment.input, attachment.out, attachment.err }) |fd| if (fd.isOpen()) setNonBlocking(fd.raw);
-        watchInput(keeper, attachment, @intCast(index));
-        // Without any event of its own it still tells when its reader has gone.
-        if (attachment.out.isOpen()) keeper_file.watch(
-            keeper,
-            attachment.out.raw,
-            .sink_room,
-            @intCast(index),
-            0,
-        );
-        return true;
-    }
-    return false;
-}
-
-/// /dev/null, which epoll refuses, is what a client sends that only looks on: the end of such an
-/// input ends nothing.
-fn watchInput(keeper: *Keeper, attachment: *Attachment, index: u32) void {
-    if (!attachment.input.isOpen()) return;
-    var stat: linux.Statx = undefined;
-    const rc = linux.statx(attachment.input.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
-    if (linux.errno(rc) == .SUCCESS and stat.mode & calls.S_IFMT == calls.S_IFCHR) return attachment.input.release();
-    keeper_file.watch(keeper, attachment.input.raw, .input, index, linux.EPOLL.IN);
-}
-
-pub fn onInput(keeper: *Keeper, index: u32) void {
-    const attachment = &keeper.attachments[index];
-    const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
-    const rc = linux.read(attachment.input.raw, &attachment.held, attachment.held.len);
-    switch (linux.errno(rc)) {
-        .SUCCESS => {},
-        .AGAIN, .INTR => return,
-        else => return endInput(keeper, process, attachment),
-    }
-    if (rc == 0) return endInput(keeper, process, attachment);
-    attachment.held_bytes = @intCast(rc);
-    passInput(keeper, process, attachment);
-}
-
-/// By the process's place: several clients may wait for it, and whoever waits may have gone.
-pub fn onStdinRoom(keeper: *Keeper, index: u32) void {
-    const process = &keeper.processes[index];
-    if (!process.stdin.isOpen()) return;
-    var waits = false;
-    for (&keeper.attachments) |*attachment| {
-        if (attachment.process != process.id or attachment.held_bytes == 0) continue;
-        passInput(keeper, process, attachment);
-        waits = waits or attachment.held_bytes > 0;
-    }
-    if (!waits and process.stdin.isOpen()) keeper_file.unwatch(keeper, process.stdin.raw);
-}
-
-/// What the process does not take now waits here, and no more is read from the client meanwhile.
-fn passInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
-    const target = if (process.terminal.isOpen()) process.terminal.raw else process.stdin.raw;
-    const index: u32 = @intCast(
-        (@intFromPtr(attachment) - @intFromPtr(&keeper.attachments)) / @sizeOf(Attachment),
-    );
-    if (target < 0) return endInput(keeper, process, attachment);
-    const rc = linux.write(target, &attachment.held, attachment.held_bytes);
-    const taken: u32 = switch (linux.errno(rc)) {
-        .SUCCESS => @intCast(rc),
-        .AGAIN, .INTR => 0,
-        else => return endInput(keeper, process, attachment),
-    };
-    std.mem.copyForwards(u8, &attachment.held, attachment.held[taken..attachment.held_bytes]);
-    attachment.held_bytes -= taken;
-    if (attachment.held_bytes > 0) {
-        // Nobody would ever hear what became of it.
-        if (!attachment.out.isOpen()) return detach(keeper, attachment);
-        keeper_file.unwatch(keeper, attachment.input.raw);
-        if (process.terminal.isOpen()) {
-            // Its readiness is watched for output already; a terminal whose input is full is tried
-            // again by the clock.
-            keeper.input_retry_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + 10 * std.time.ns_per_ms;
-        } else {
-            keeper_file.watch(
-                keeper,
-                target,
-                .stdin_room,
-                keeper.indexOf(process),
-                linux.EPOLL.OUT,
-            );
-        }
-        return;
-    }
-    keeper_file.watch(keeper, attachment.input.raw, .input, index, linux.EPOLL.IN);
-}
-
-pub fn retryInputs(keeper: *Keeper) void {
-    keeper.input_retry_ns = 0;
-    for (&keeper.attachments) |*attachment| {
-        if (attachment.process == protocol.no_process or attachment.held_bytes == 0) continue;
-        const process = keeper.find(attachment.process) orelse {
-            detach(keeper, attachment);
-            continue;
-        };
-        if (process.terminal.isOpen()) passInput(keeper, process, attachment);
-    }
-}
-
-fn endInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
-    if (attachment.input.isOpen()) keeper_file.unwatch(keeper, attachment.input.raw);
-    attachment.input.release();
-    attachment.held_bytes = 0;
-    closeOnce(keeper, process);
-    if (!attachment.out.isOpen() and !attachment.err.isOpen()) attachment.* = .{};
-}
-
-/// The input of a stdinOnce container ends with its first client's.
-fn closeOnce(keeper: *Keeper, process: *Process) void {
-    if (!process.flags.stdin_once or !process.stdin.isOpen()) return;
-    keeper_file.unwatch(keeper, process.stdin.raw);
-    process.stdin.release();
-}
-
-const Slow = enum { keep, let_go };
-
-/// A client of a logged container that can't keep up is let go: the log has everything, and the
-/// container must not wait.
-fn copyToClients(
-    keeper: *Keeper,
-    process: *Process,
-    which: Which,
-    bytes: []const u8,
-    slow: Slow,
-) void {
-    for (&keeper.attachments) |*attachment| {
-        if (attachment.process != process.id) continue;
-        const sink = if (which == .out) attachment.out else attachment.err;
-        if (!sink.isOpen()) continue;
-        const rc = linux.write(sink.raw, bytes.ptr, bytes.len);
-        const whole = linux.errno(rc) == .SUCCESS and rc == bytes.len;
-        const gone = linux.errno(rc) == .PIPE;
-        if (gone or (!whole and slow == .let_go)) detach(keeper, attachment);
-    }
-}
-
-/// A pipe that polls writable takes PIPE_BUF bytes (man 7 pipe); the first that does not is watched
-/// instead of the terminal.
-fn clientsHaveRoom(keeper: *Keeper, process: *Process) bool {
-    for (&keeper.attachments, 0..) |*attachment, index| {
-        if (attachment.process != process.id or !attachment.out.isOpen()) continue;
-        var poll: [1]linux.pollfd = .{
-            .{ .fd = attachment.out.raw, .events = linux.POLL.OUT, .revents = 0 },
-        };
-        if (linux.errno(linux.poll(&poll, 1, 0)) != .SUCCESS) continue;
-        if (poll[0].revents & linux.POLL.ERR != 0) {
-            detach(keeper, attachment);
-            continue;
-        }
-        if (poll[0].revents & linux.POLL.OUT != 0) continue;
-        if (process.terminal.isOpen()) keeper_file.unwatch(keeper, process.terminal.raw);
-        keeper_file.watch(keeper, attachment.out.raw, .sink_room, @intCast(index), linux.EPOLL.OUT);
-        return false;
-    }
-    return true;
-}
-
-pub fn onSinkRoom(keeper: *Keeper, index: u32) void {
-    const attachment = &keeper.attachments[index];
-    const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
-    if (process.terminal.isOpen() and process.flags.streams_passed) {
-        keeper_file.watch(
-            keeper,
-            process.terminal.raw,
-            .terminal,
-            keeper.indexOf(process),
-            linux.EPOLL.IN,
-        );
-    }
-    if (!hasGone(attachment.out)) return keeper_file.watch(
-        keeper,
-        attachment.out.raw,
-        .sink_room,
-        index,
-        0,
-    );
-    keeper_file.unwatch(keeper, attachment.out.raw);
-    attachment.out.release();
-    // What it sent before it went is still passed on, unless nobody takes it.
-    const mute = !attachment.input.isOpen() and (!attachment.err.isOpen() or hasGone(attachment.err));
-    if (mute or attachment.held_bytes > 0) detach(keeper, attachment);
-}
-
-/// Nobody holds the other end of a pipe that we write to.
-fn hasGone(sink: Fd) bool {
-    var poll: [1]linux.pollfd = .{.{ .fd = sink.raw, .events = 0, .revents = 0 }};
-    return linux.errno(
-        linux.poll(&poll, 1, 0),
-    ) == .SUCCESS and poll[0].revents & linux.POLL.ERR != 0;
-}
-
-fn detach(keeper: *Keeper, attachment: *Attachment) void {
-    if (attachment.input.isOpen()) if (keeper.find(attachment.process)) |process| closeOnce(
-        keeper,
-        process,
-    );
-    for ([_]*Fd{ &attachment.input, &attachment.out, &attachment.err }) |fd| {
-        if (fd.isOpen()) keeper_file.unwatch(keeper, fd.raw);
-        fd.release();
-    }
-    attachment.* = .{};
-}
-
 pub fn closeAll(keeper: *Keeper, process: *Process) void {
-    for (&keeper.attachments) |*attachment| if (attachment.process == process.id) detach(
-        keeper,
-        attachment,
-    );
-    for ([_]*Fd{ &process.out.fd, &process.err.fd, &process.terminal, &process.stdin, &process.log.file }) |fd| {
+    attach.detachAll(keeper, process);
+    for ([_]*Fd{
+        &process.out.fd,
+        &process.err.fd,
+        &process.terminal,
+        &process.stdin,
+        &process.log.file,
+    }) |fd| {
         if (fd.isOpen()) keeper_file.unwatch(keeper, fd.raw);
         fd.release();
     }
@@ -399,7 +193,7 @@ pub fn closeAll(keeper: *Keeper, process: *Process) void {
     }
 }
 
-fn setNonBlocking(fd: i32) void {
+pub fn setNonBlocking(fd: i32) void {
     const flags = linux.fcntl(fd, linux.F.GETFL, 0);
     if (linux.errno(flags) == .SUCCESS) _ = linux.fcntl(
         fd,

@@ -1,0 +1,92 @@
+//! The plans that start no process: the sandbox, its teardown, an update of one that runs.
+
+const calls = @import("../kernel/calls.zig");
+const schema = @import("../plan/schema.zig");
+const View = @import("../plan/view.zig").View;
+const protocol = @import("../plan/protocol.zig");
+const executor = @import("../executor/executor.zig");
+const undo = @import("../executor/undo.zig");
+const keeper_file = @import("keeper.zig");
+const launch_file = @import("launch.zig");
+const request = @import("request.zig");
+const lean = @import("lean.zig");
+const Keeper = keeper_file.Keeper;
+const Client = keeper_file.Client;
+const Launch = keeper_file.Launch;
+
+pub fn start(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
+    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    keeper.detached = wish.flags.detached;
+    keeper.grace_ms = wish.grace_ms;
+    const launch = launch_file.allocate(keeper, view) orelse
+        return request.refuse(keeper, client, .refused);
+    defer launch_file.free(launch);
+
+    const done = prepare(keeper, launch);
+    if (!done) undo.undo(&launch.context, launch.report.operation);
+    keeper.sandbox_up = done;
+    keeper.housekeeping_due = done;
+    launch_file.sendTrace(keeper, client, launch);
+    if (done and wish.flags.quiet) return;
+    launch_file.sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
+}
+
+fn prepare(keeper: *Keeper, launch: *Launch) bool {
+    lean.enter(keeper, launch.report) catch return false;
+    executor.runPrepare(&launch.context) catch return false;
+    executor.runLater(&launch.context) catch return false;
+    return true;
+}
+
+/// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after
+/// a keeper that died.
+pub fn keepTeardown(
+    keeper: *Keeper,
+    client: Client,
+    wish: *const protocol.Launch,
+    bytes: []align(8) const u8,
+) void {
+    const memory = keeper_file.map(bytes.len, false) orelse return request.refuse(
+        keeper,
+        client,
+        .refused,
+    );
+    @memcpy(memory[0..bytes.len], bytes);
+    const place = if (wish.flags.when_alone) &keeper.last_teardown else &keeper.teardown;
+    if (place.len > 0) keeper_file.unmap(place.*);
+    place.* = memory;
+    if (!keeper.sandbox_up and !wish.flags.when_alone) {
+        return request.reply(keeper, client, runTeardown(keeper, memory), protocol.no_process);
+    }
+    if (!wish.flags.quiet) request.reply(keeper, client, .ok, protocol.no_process);
+}
+
+/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run
+/// again.
+pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
+    if (plan.len == 0) return .ok;
+    const head: *const schema.Header = @ptrCast(plan.ptr);
+    const view = View.init(plan[0..head.bytes]) catch return .invalid;
+    const launch = launch_file.allocate(keeper, view) orelse return .refused;
+    defer launch_file.free(launch);
+
+    const complete = executor.runAll(&launch.context);
+    return if (complete) .ok else .failed;
+}
+
+pub fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
+    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    const process = keeper.find(wish.target) orelse return request.refuse(
+        keeper,
+        client,
+        .no_such_process,
+    );
+    const launch = launch_file.allocate(keeper, view) orelse
+        return request.refuse(keeper, client, .refused);
+    defer launch_file.free(launch);
+
+    launch_file.fillTarget(launch, process);
+    const status: protocol.Status = if (executor.runPrepare(&launch.context)) .ok else |_| .failed;
+    launch_file.sendReply(keeper, client, status, launch.report, wish.process, arrived);
+}
