@@ -11,6 +11,7 @@ import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { hostIds, makeDirectories } from "./claims.ts";
+import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
@@ -36,6 +37,7 @@ export class PodHost implements AsyncDisposable {
   readonly #warned = new Set<string>();
   #facts: HostFacts | undefined;
   #weighing: ReturnType<typeof setTimeout> | undefined;
+  #swept: Promise<void> | undefined;
   #isClosed = false;
 
   constructor(options: OpenOptions) {
@@ -81,6 +83,7 @@ export class PodHost implements AsyncDisposable {
       });
       this.#own.add(pod);
       this.#weighLater();
+      this.#sweepOnce();
       void pod.ended
         .catch(() => {})
         .then(() => {
@@ -186,6 +189,10 @@ export class PodHost implements AsyncDisposable {
     }
     this.#weighLater();
     return true;
+  }
+
+  #sweepOnce(): void {
+    this.#swept ??= removeLeftovers(this.places, this.facts());
   }
 
   /** Once for all that happens in one turn of the event loop. */

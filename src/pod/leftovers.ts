@@ -1,0 +1,36 @@
+// What a reboot left: a pod's state is forgotten with /run, its data and logs are on a disk. Nothing
+// older than this boot can belong to a pod that lives.
+
+import { statSync } from "node:fs";
+import { readWords } from "../native/host.ts";
+import type { HostFacts } from "../spec/host-facts.ts";
+import type { Places } from "../spec/places.ts";
+import { tearDownWithoutKeeper } from "./keepers.ts";
+import { findPlaces, names } from "./state.ts";
+
+/** Off every path that somebody waits on; what cannot be removed now is tried at the next start. */
+export async function removeLeftovers(
+  places: Places,
+  facts: HostFacts,
+  bootedMs = bootMs(),
+): Promise<void> {
+  const known = new Set(names(`${places.state}/pods`));
+  for (const uid of names(`${places.root}/pods`)) {
+    if (known.has(uid) || !isOlder(`${places.root}/pods/${uid}`, bootedMs)) continue;
+    await tearDownWithoutKeeper(findPlaces(uid, places, facts), "").catch(() => {});
+  }
+}
+
+function bootMs(): number {
+  const [uptime = "0"] = readWords("/proc/uptime");
+  return Date.now() - Number(uptime) * 1000;
+}
+
+/** By its inode's own change: a container can set every other time of a file. */
+function isOlder(path: string, timeMs: number): boolean {
+  try {
+    return statSync(path).ctimeMs < timeMs;
+  } catch {
+    return false;
+  }
+}
