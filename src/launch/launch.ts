@@ -24,7 +24,10 @@ export interface SpawnOptions {
   readonly events: KeeperEvents;
 }
 
-/** Returns when the keeper's program has been executed; what is sent meanwhile it reads when it is up. */
+/**
+ * Returns when the keeper's program has been executed; what is sent meanwhile it reads when it is
+ * up.
+ */
 export function startKeeper({ cgroup, seed, events }: SpawnOptions): SpawnedKeeper {
   const [socket, theirs] = DescriptorSocket.pair();
   const client = new KeeperClient(socket, events);

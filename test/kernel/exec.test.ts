@@ -46,7 +46,10 @@ async function ask(words: readonly string[], options: ExecOptions = {}) {
   return probeAnswers(textOf(stdout));
 }
 
-/** Not `expect().rejects`: that runs the event loop within itself, and streams of Bun's may miss their end in there. */
+/**
+ * Not `expect().rejects`: that runs the event loop within itself, and streams of Bun's may miss
+ * their end in there.
+ */
 const reasonOf = (promise: Promise<unknown>): Promise<string> =>
   promise.then(
     () => "none",
