@@ -1,5 +1,5 @@
-// What a reboot left: a pod's state is forgotten with /run, its data and logs are on a disk. Nothing
-// older than this boot can belong to a pod that lives.
+// What a reboot left: a pod's state is forgotten with /run, its data and logs are on a disk.
+// Nothing older than this boot can belong to a pod that lives.
 
 import { statSync } from "node:fs";
 import { readWords } from "../native/host.ts";
