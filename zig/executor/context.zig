@@ -22,6 +22,8 @@ pub const Host = struct {
     self: Fd = .none,
     /// The keeper's own program, for pause.
     program: Fd = .none,
+    /// One word a process, in memory shared with all children: 1 once it is past its gate.
+    turns: ?[*]u32 = null,
 };
 
 pub const Streams = struct {
@@ -56,6 +58,10 @@ pub const Context = struct {
     /// One past the last operation of `later` that has been carried out.
     reached_later: u32 = 0,
     in_host: bool = false,
+    /// The word to wait for before exec, and the one to set then. A child tells the next itself: by
+    /// way of the keeper each would wait for two wake-ups more.
+    turn_before: ?*u32 = null,
+    turn: ?*u32 = null,
     root: Fd = .none,
     /// The empty directory that masks others, once it is attached somewhere.
     mask: Fd = .none,

@@ -196,9 +196,21 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .limit);
     // A change of ids has cleared it.
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
-    while (@atomicLoad(u32, &report.gate, .acquire) == 0) calls.futex_wait(&report.gate, 0);
+    awaitTurn(context);
     @atomicStore(u32, &report.executing, 1, .release);
     try runStage(context, .exec);
+}
+
+/// In the order of the manifest each goes on to its exec when the one before it does; the execs
+/// themselves may overlap.
+fn awaitTurn(context: *Context) void {
+    if (context.turn_before) |word| {
+        while (@atomicLoad(u32, word, .acquire) == 0) calls.futex_wait(word, 0);
+    }
+    if (context.turn) |word| {
+        @atomicStore(u32, word, 1, .release);
+        calls.futex_wake(word);
+    }
 }
 
 /// Into namespaces where others are at work already: nothing of the host's is open any more when

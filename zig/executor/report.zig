@@ -11,8 +11,6 @@ pub const Call = protocol.Call;
 pub const trace_max = 480;
 
 pub const Report = extern struct {
-    /// The child waits here until the keeper stores 1.
-    gate: u32 = 0,
     failed: u32 = 0,
     /// Past its gate: an end of the status socket now means exec'd.
     executing: u32 = 0,

@@ -104,6 +104,7 @@ fn startProcess(
 ) void {
     if (!keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
     if (keeper.find(wish.process) != null) return request.refuse(keeper, client, .invalid);
+    if (hasFailed(keeper, wish.after)) return request.refuse(keeper, client, .refused);
     const target = if (view.header().kind == .exec) keeper.find(wish.target) else null;
     if (view.header().kind == .exec) {
         const found = target orelse return request.refuse(keeper, client, .no_such_process);
@@ -143,6 +144,8 @@ fn startProcess(
 pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     const launch = process.launch.?;
     const context = &launch.context;
+    context.turn = turnOf(keeper, process.id);
+    context.turn_before = turnOf(keeper, process.after);
     stream.open(process, context) catch return fail(keeper, process, .failed);
     const spawned = executor.runSpawn(context);
     stream.closeChildEnds(process, context);
@@ -159,7 +162,6 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     const index = keeper.indexOf(process);
     keeper_file.watch(keeper, process.pidfd.raw, .pidfd, index, linux.EPOLL.IN);
     keeper_file.watch(keeper, process.status.raw, .status, index, linux.EPOLL.IN);
-    if (gateIsOpen(keeper, process.after)) openGate(process);
 }
 
 /// While the child builds, or when it was faster, before anybody hears of it: the log is there
@@ -214,19 +216,6 @@ fn duplicate(fd: i32) Fd {
     return if (linux.errno(rc) == .SUCCESS) .from(rc) else .none;
 }
 
-fn gateIsOpen(keeper: *Keeper, after: u32) bool {
-    if (after == protocol.no_process) return true;
-    const before = keeper.find(after) orelse return true;
-    return before.state == .running or before.state == .leaving;
-}
-
-fn openGate(process: *Process) void {
-    const launch = process.launch orelse return;
-    if (@atomicLoad(u32, &launch.report.gate, .monotonic) == 1) return;
-    @atomicStore(u32, &launch.report.gate, 1, .release);
-    calls.futex_wake(&launch.report.gate);
-}
-
 /// The status socket spoke: a terminal's master arrives, or its end, which means exec'd or dead.
 pub fn onStatus(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;
@@ -259,6 +248,7 @@ pub fn giveUp(keeper: *Keeper, process: *Process) void {
     process.failed = .timed_out;
     process.abandoned = true;
     sendReply(keeper, process.client, .timed_out, launch.report, process.id, process.arrived_ns);
+    refuseWaiting(keeper, process.id);
     process.client = .{};
     process.id = protocol.no_process;
     _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
@@ -292,9 +282,6 @@ fn started(keeper: *Keeper, process: *Process) void {
     sendReply(keeper, process.client, .ok, launch.report, process.id, process.arrived_ns);
     free(launch);
     process.launch = null;
-    for (keeper.used()) |*next| {
-        if (next.state == .building and next.after == process.id) openGate(next);
-    }
 }
 
 /// Before there was a child, or when it has been reaped: everything goes back, then the client
@@ -314,8 +301,26 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     leave.forget(keeper, process);
 }
 
+/// None for the processes that nobody waits for: execs, and whatever has a number past the table.
+fn turnOf(keeper: *Keeper, process: u32) ?*u32 {
+    if (process >= protocol.processes_max) return null;
+    if (keeper.host.turns == null) {
+        const bytes = protocol.processes_max * @sizeOf(u32);
+        const memory = keeper_file.map(bytes, true) orelse return null;
+        keeper.host.turns = @ptrCast(memory.ptr);
+    }
+    return &keeper.host.turns.?[process];
+}
+
+/// Gone without ever having been past its gate.
+fn hasFailed(keeper: *Keeper, process: u32) bool {
+    const turn = turnOf(keeper, process) orelse return false;
+    return keeper.find(process) == null and @atomicLoad(u32, turn, .acquire) == 0;
+}
+
 /// Those whose turn comes after that process: their gate would stay shut until their deadline.
 fn refuseWaiting(keeper: *Keeper, after: u32) void {
+    if (after == protocol.no_process) return;
     for (keeper.used()) |*next| {
         const waits = next.state == .preparing or next.state == .building;
         if (!waits or next.after != after) continue;

@@ -85,7 +85,7 @@ pub const Launch = extern struct {
     process: u32,
     /// Exec only: the process to join.
     target: u32,
-    /// Hold this process at the gate until that one has exec'd; `no_process` for at once.
+    /// Hold this process at its gate until that one is past its own; `no_process` for at once.
     after: u32,
     flags: LaunchFlags,
     /// What a graceful end sends first.
