@@ -17,8 +17,10 @@ export function followLogs(
   sources: readonly LogSource[],
   options: LogOptions,
 ): AsyncIterable<LogRecord> {
-  const readers = sources.map((source) => readOne(source, options));
-  return options.follow ? asTheyCome(readers) : byTime(readers);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(options.signal ? [options.signal] : [])]);
+  const readers = sources.map((source) => readOne(source, { ...options, signal }));
+  return options.follow ? asTheyCome(readers, stop) : byTime(readers);
 }
 
 async function* readOne(source: LogSource, options: LogOptions): AsyncGenerator<LogRecord> {
@@ -73,6 +75,7 @@ async function* byTime(readers: readonly AsyncGenerator<LogRecord>[]): AsyncGene
 
 async function* asTheyCome(
   readers: readonly AsyncGenerator<LogRecord>[],
+  stop: AbortController,
 ): AsyncGenerator<LogRecord> {
   const next = (index: number) =>
     readers[index]?.next().then((result) => ({ index, result })) ?? Promise.reject();
@@ -88,7 +91,9 @@ async function* asTheyCome(
       yield result.value;
     }
   } finally {
-    for (const promise of waiting.values()) promise.catch(() => {});
-    for (const reader of readers) void reader.return(undefined).catch(() => {});
+    // Readers that wait for a line would hold their files until it comes.
+    stop.abort();
+    await Promise.allSettled(waiting.values());
+    await Promise.allSettled(readers.map((reader) => reader.return(undefined)));
   }
 }

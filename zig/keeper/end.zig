@@ -9,6 +9,7 @@ const cgroup = @import("../executor/cgroup.zig");
 const keeper_file = @import("keeper.zig");
 const connection = @import("connection.zig");
 const sandbox = @import("sandbox.zig");
+const leave = @import("leave.zig");
 const Keeper = keeper_file.Keeper;
 const linux = calls.linux;
 
@@ -50,6 +51,8 @@ fn kill(keeper: *Keeper) void {
     for (keeper.used()) |*process| {
         if (process.state == .preparing) _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
     }
+    // Whoever waited for a disk or a client does so no longer.
+    for (keeper.used()) |*process| leave.finish(keeper, process);
 }
 
 fn podGroup(keeper: *Keeper) i32 {

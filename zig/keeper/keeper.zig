@@ -50,13 +50,6 @@ pub const Launch = struct {
     report: *Report,
 };
 
-pub const Stream = struct {
-    fd: Fd = .none,
-    /// Output that a full disk has not taken yet; nothing is read meanwhile, so the writer waits.
-    held: []align(4096) u8 = &.{},
-    held_bytes: u32 = 0,
-};
-
 pub const Process = struct {
     state: State = .free,
     id: u32 = 0,
@@ -75,14 +68,20 @@ pub const Process = struct {
     failed: protocol.Status = .ok,
     stdin: Fd = .none,
     terminal: Fd = .none,
-    out: Stream = .{},
-    err: Stream = .{},
+    out: Fd = .none,
+    err: Fd = .none,
+    /// Output that a full disk has not taken yet, of both; nothing is read meanwhile, so the
+    /// writer waits.
+    held: []align(4096) u8 = &.{},
+    held_bytes: u32 = 0,
     log: context_file.LogTarget = .{},
     /// Outlives the plan's slot, for rotation.
     log_directory: Fd = .none,
     /// Came with the launch: the process's own streams, or with a terminal the client's ends.
     passed: [3]Fd = @splat(.none),
     log_bytes: u64 = 0,
+    /// The log ends in half a line.
+    log_torn: bool = false,
     lines_dropped: u32 = 0,
     /// Of those, the ones that the log does not tell of yet.
     lines_unreported: u32 = 0,

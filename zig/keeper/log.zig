@@ -94,20 +94,20 @@ fn formatLine(
 
 fn writeOut(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
     const is_full = process.log_bytes + bytes.len > process.log.bytes_max;
-    if (process.log_bytes > 0 and is_full) rotate(process);
-    const stream = if (which == .out) &process.out else &process.err;
-    if (process.lines_unreported > 0) reportDropped(process, bytes);
-    const written = if (stream.held_bytes > 0) 0 else writeSome(process, bytes);
+    // What is held may begin with the rest of a line, which belongs into the same file.
+    if (process.log_bytes > 0 and is_full and process.held_bytes == 0) rotate(process);
+    if (process.log_torn) process.log_torn = writeSome(process, "\n") == 0;
+    if (process.lines_unreported > 0 and !process.log_torn) reportDropped(process, bytes);
+    const blocked = process.held_bytes > 0 or process.log_torn;
+    const written = if (blocked) 0 else writeSome(process, bytes);
     if (written == bytes.len) return;
-    if (process.log.drop_when_full) {
-        const dropped: u32 = @intCast(std.mem.countScalar(u8, bytes[written..], '\n'));
-        process.lines_dropped += dropped;
-        process.lines_unreported += dropped;
-        // Half a line would run into the next one.
-        if (written > 0 and bytes[written - 1] != '\n') _ = writeSome(process, "\n");
-        return record.write(keeper, process);
-    }
-    hold(keeper, process, which, bytes[written..]);
+    if (!process.log.drop_when_full) return hold(keeper, process, which, bytes[written..]);
+    const dropped: u32 = @intCast(std.mem.countScalar(u8, bytes[written..], '\n'));
+    process.lines_dropped += dropped;
+    process.lines_unreported += dropped;
+    // Half a line would run into the next one.
+    if (written > 0 and bytes[written - 1] != '\n') process.log_torn = true;
+    record.write(keeper, process);
 }
 
 /// A line of our own says what is missing, with the time of the line that follows it.
@@ -125,7 +125,8 @@ fn reportDropped(process: *Process, next: []const u8) void {
         @memcpy(line[end..][0..part.len], part);
         end += part.len;
     }
-    if (writeSome(process, line[0..end]) == end) process.lines_unreported = 0;
+    const written = writeSome(process, line[0..end]);
+    if (written == end) process.lines_unreported = 0 else process.log_torn = written > 0;
 }
 
 fn writeSome(process: *Process, bytes: []const u8) usize {
@@ -143,17 +144,17 @@ fn writeSome(process: *Process, bytes: []const u8) usize {
 }
 
 /// The stream is not read until this has been written, so its writer waits when the pipe is full.
+/// One place for both streams: the rest of one's line must not get the other's into its middle.
 fn hold(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
-    const stream = if (which == .out) &process.out else &process.err;
-    const size = stream.held_bytes + bytes.len;
-    if (size > stream.held.len) {
+    const size = process.held_bytes + bytes.len;
+    if (size > process.held.len) {
         const memory = keeper_file.map(size, false) orelse return;
-        @memcpy(memory[0..stream.held_bytes], stream.held[0..stream.held_bytes]);
-        if (stream.held.len > 0) keeper_file.unmap(stream.held);
-        stream.held = memory;
+        @memcpy(memory[0..process.held_bytes], process.held[0..process.held_bytes]);
+        if (process.held.len > 0) keeper_file.unmap(process.held);
+        process.held = memory;
     }
-    @memcpy(stream.held[stream.held_bytes..size], bytes);
-    stream.held_bytes = @intCast(size);
+    @memcpy(process.held[process.held_bytes..size], bytes);
+    process.held_bytes = @intCast(size);
     const source = sourceOf(process, which);
     if (source >= 0) keeper_file.unwatch(keeper, source);
     keeper.log_retry_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + std.time.ns_per_s / 4;
@@ -161,31 +162,31 @@ fn hold(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) voi
 
 fn sourceOf(process: *Process, which: Which) i32 {
     if (process.terminal.isOpen()) return process.terminal.raw;
-    return if (which == .out) process.out.fd.raw else process.err.fd.raw;
+    return if (which == .out) process.out.raw else process.err.raw;
 }
 
-/// After a full disk: what is held goes first, then its stream is read again.
+/// After a full disk: what is held goes first, then its streams are read again.
 pub fn retry(keeper: *Keeper) void {
     keeper.log_retry_ns = 0;
     for (keeper.used()) |*process| {
-        if (process.state == .free) continue;
+        if (process.state == .free or process.held_bytes == 0) continue;
+        const written = writeSome(process, process.held[0..process.held_bytes]);
+        const rest = process.held[written..process.held_bytes];
+        std.mem.copyForwards(u8, process.held, rest);
+        process.held_bytes = @intCast(rest.len);
+        if (rest.len > 0) {
+            const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+            keeper.log_retry_ns = now + std.time.ns_per_s / 4;
+            leave.finish(keeper, process);
+            continue;
+        }
+        keeper_file.unmap(process.held);
+        process.held = &.{};
         for ([_]Which{ .out, .err }) |which| {
-            const stream = if (which == .out) &process.out else &process.err;
-            if (stream.held_bytes == 0) continue;
-            const written = writeSome(process, stream.held[0..stream.held_bytes]);
-            std.mem.copyForwards(u8, stream.held, stream.held[written..stream.held_bytes]);
-            stream.held_bytes -= @intCast(written);
-            if (stream.held_bytes > 0) {
-                const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-                keeper.log_retry_ns = now + std.time.ns_per_s / 4;
-                continue;
-            }
-            keeper_file.unmap(stream.held);
-            stream.held = &.{};
-            const index = keeper.indexOf(process);
             const pipe: keeper_file.Source = if (which == .out) .out else .err;
             const source = if (process.terminal.isOpen()) .terminal else pipe;
             const fd = sourceOf(process, which);
+            const index = keeper.indexOf(process);
             if (fd >= 0) keeper_file.watch(keeper, fd, source, index, linux.EPOLL.IN);
         }
     }

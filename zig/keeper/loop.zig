@@ -67,8 +67,8 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
         .status => if (process.status.isOpen()) launch.onStatus(keeper, process),
         .pidfd => if (process.pidfd.isOpen()) leave.onExit(keeper, process),
         .outer => if (process.outer.isOpen()) leave.onOuterExit(keeper, process),
-        .out => if (process.out.fd.isOpen()) stream.onOutput(keeper, process, .out),
-        .err => if (process.err.fd.isOpen()) stream.onOutput(keeper, process, .err),
+        .out => if (process.out.isOpen()) stream.onOutput(keeper, process, .out),
+        .err => if (process.err.isOpen()) stream.onOutput(keeper, process, .err),
         .terminal => if (process.terminal.isOpen()) stream.onTerminal(keeper, process),
         else => {},
     }

@@ -12,7 +12,6 @@ const log = @import("log.zig");
 const leave = @import("leave.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
-const Stream = keeper_file.Stream;
 const linux = calls.linux;
 const check = report_file.check;
 
@@ -50,10 +49,10 @@ pub fn open(process: *Process, context: *Context) error{Syscall}!void {
         // A container that does not read must not stop us.
         setNonBlocking(process.stdin.raw);
     }
-    for ([_]*Stream{ &process.out, &process.err }, 1..) |stream, number| {
+    for ([_]*Fd{ &process.out, &process.err }, 1..) |ours, number| {
         const ends = try pipe(report);
         context.streams.child[number] = ends[1].raw;
-        stream.fd = ends[0];
+        ours.* = ends[0];
     }
 }
 
@@ -80,16 +79,16 @@ pub fn closeChildEnds(process: *Process, context: *Context) void {
 
 pub fn watch(keeper: *Keeper, process: *Process) void {
     const index = keeper.indexOf(process);
-    if (process.out.fd.isOpen()) keeper_file.watch(
+    if (process.out.isOpen()) keeper_file.watch(
         keeper,
-        process.out.fd.raw,
+        process.out.raw,
         .out,
         index,
         linux.EPOLL.IN,
     );
-    if (process.err.fd.isOpen()) keeper_file.watch(
+    if (process.err.isOpen()) keeper_file.watch(
         keeper,
-        process.err.fd.raw,
+        process.err.raw,
         .err,
         index,
         linux.EPOLL.IN,
@@ -138,11 +137,11 @@ pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
 
 /// One read, one delivery: a busy stream takes turns with the others.
 pub fn onOutput(keeper: *Keeper, process: *Process, which: Which) void {
-    const stream = if (which == .out) &process.out else &process.err;
-    const bytes = log.read(stream.fd.raw);
+    const source = if (which == .out) &process.out else &process.err;
+    const bytes = log.read(source.raw);
     if (bytes.len == 0) {
-        keeper_file.unwatch(keeper, stream.fd.raw);
-        stream.fd.release();
+        keeper_file.unwatch(keeper, source.raw);
+        source.release();
         return leave.finish(keeper, process);
     }
     log.append(keeper, process, which, bytes);
@@ -165,19 +164,24 @@ pub fn onTerminal(keeper: *Keeper, process: *Process) void {
     attach.copyToClients(keeper, process, .out, bytes, if (wait) .keep else .let_go);
 }
 
+/// Whether the log and the clients have all that the process has written. At the pod's end nobody
+/// waits for a disk that is full or a client that does not read.
 pub fn isDrained(keeper: *Keeper, process: *Process) bool {
-    // A terminal's last output is read until its hang-up; a client that does not read it must not
-    // hold the process here.
-    if (process.terminal.isOpen() and !process.flags.streams_passed) return false;
-    if (process.terminal.isOpen() and attach.clientsHaveRoom(keeper, process)) return false;
-    return !process.out.fd.isOpen() and !process.err.fd.isOpen();
+    const hurried = keeper.ending == .killing;
+    if (process.terminal.isOpen()) {
+        const stuck = process.held_bytes > 0 or
+            process.flags.streams_passed and !attach.clientsHaveRoom(keeper, process);
+        return hurried and stuck;
+    }
+    const is_read = !process.out.isOpen() and !process.err.isOpen();
+    return is_read or hurried and process.held_bytes > 0;
 }
 
 pub fn closeAll(keeper: *Keeper, process: *Process) void {
     attach.detachAll(keeper, process);
     for ([_]*Fd{
-        &process.out.fd,
-        &process.err.fd,
+        &process.out,
+        &process.err,
         &process.terminal,
         &process.stdin,
         &process.log.file,
@@ -187,10 +191,9 @@ pub fn closeAll(keeper: *Keeper, process: *Process) void {
     }
     process.log_directory.release();
     for (&process.passed) |*fd| fd.release();
-    for ([_]*Stream{ &process.out, &process.err }) |stream| {
-        if (stream.held.len > 0) keeper_file.unmap(stream.held);
-        stream.* = .{};
-    }
+    if (process.held.len > 0) keeper_file.unmap(process.held);
+    process.held = &.{};
+    process.held_bytes = 0;
 }
 
 pub fn setNonBlocking(fd: i32) void {
