@@ -88,7 +88,7 @@ function namespacesOf(pids: readonly number[]): string[] {
 }
 
 /** Bun opens descriptors of its own when it first needs them, and these stay. */
-const bunsOwn = /^anon_inode:\[(eventpoll|eventfd|timerfd|io_uring)\]$/;
+const bunsOwn = /^anon_inode:(inotify|\[(eventpoll|eventfd|timerfd|io_uring)\])$/;
 
 function ownDescriptors(): string[] {
   return readdirSync("/proc/self/fd")
