@@ -12,6 +12,7 @@ const Fd = @import("kernel/fd.zig").Fd;
 const Keeper = @import("keeper/keeper.zig").Keeper;
 const loop = @import("keeper/loop.zig");
 const lean = @import("keeper/lean.zig");
+const Report = @import("executor/report.zig").Report;
 const linux = calls.linux;
 
 pub const panic = std.debug.no_panic;
@@ -50,6 +51,9 @@ fn entry(stack: [*]const usize) callconv(.c) noreturn {
 
     keeper.init();
     lean.openHost(&keeper) catch linux.exit_group(1);
+    // While the client plans. A failure is met again, and told, when the sandbox is made.
+    var report: Report = .{};
+    lean.enter(&keeper, &report) catch {};
     loop.run(&keeper);
 }
 

@@ -16,6 +16,7 @@ const keeper_file = @import("keeper.zig");
 const connection_file = @import("connection.zig");
 const request = @import("request.zig");
 const helper = @import("helper.zig");
+const housekeeping = @import("housekeeping.zig");
 const leave = @import("leave.zig");
 const record = @import("record.zig");
 const sandbox = @import("sandbox.zig");
@@ -276,6 +277,7 @@ fn started(keeper: *Keeper, process: *Process) void {
     process.state = .running;
     process.wake_ns = 0;
     process.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
+    housekeeping.run(keeper);
     record.write(keeper, process);
     launch.report.mark(launch.report.operation); // The exec, which no child lives to note.
     sendTrace(keeper, process.client, launch);

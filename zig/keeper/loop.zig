@@ -2,16 +2,14 @@
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
-const Fd = @import("../kernel/fd.zig").Fd;
-const schema = @import("../plan/schema.zig");
 const keeper_file = @import("keeper.zig");
 const attach = @import("attach.zig");
 const connection = @import("connection.zig");
 const end = @import("end.zig");
+const housekeeping = @import("housekeeping.zig");
 const launch = @import("launch.zig");
 const leave = @import("leave.zig");
 const log = @import("log.zig");
-const record = @import("record.zig");
 const stream = @import("stream.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
@@ -78,12 +76,8 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
 /// took.
 fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
-    if (keeper.housekeeping_due) {
-        keeper.housekeeping_due = false;
-        const directory = keeper.slots[@intFromEnum(schema.Slot.state_directory)].raw;
-        record.open(keeper, directory);
-        listen(keeper, directory);
-    } else if (log.isDirty()) log.relax();
+    if (keeper.housekeeping_due) return housekeeping.run(keeper);
+    if (log.isDirty()) log.relax();
 }
 
 /// One launch at a time, so that a child that has exec'd in between is heard of.
@@ -93,26 +87,6 @@ fn runLater(keeper: *Keeper) void {
         launch.runLater(keeper, process) catch launch.failLater(process);
         return;
     }
-}
-
-/// By a name relative to the state directory: its path may be longer than a socket's address, and
-/// is not in our namespace.
-fn listen(keeper: *Keeper, directory: i32) void {
-    const flags = linux.SOCK.STREAM | linux.SOCK.CLOEXEC | linux.SOCK.NONBLOCK;
-    const rc = linux.socket(linux.AF.UNIX, flags, 0);
-    if (linux.errno(rc) != .SUCCESS) return;
-    const listener: Fd = .from(rc);
-    var address: linux.sockaddr.un = .{ .path = @splat(0) };
-    const name = "socket";
-    @memcpy(address.path[0..name.len], name);
-    if (linux.errno(linux.fchdir(directory)) != .SUCCESS) return listener.close();
-    const bound = linux.bind(listener.raw, @ptrCast(&address), @sizeOf(linux.sockaddr.un));
-    _ = linux.chdir("/");
-    const listening = linux.listen(listener.raw, 64);
-    const listens = linux.errno(bound) == .SUCCESS and linux.errno(listening) == .SUCCESS;
-    if (!listens) return listener.close();
-    keeper.listener = listener;
-    keeper_file.watch(keeper, listener.raw, .listener, 0, linux.EPOLL.IN);
 }
 
 /// -1 for "until something happens".
