@@ -7,7 +7,9 @@ const Fd = @import("../kernel/fd.zig").Fd;
 const schema = @import("../plan/schema.zig");
 const protocol = @import("../plan/protocol.zig");
 const context_file = @import("../executor/context.zig");
-const Report = @import("../executor/report.zig").Report;
+const report_file = @import("../executor/report.zig");
+const Report = report_file.Report;
+const Failure = report_file.Failure;
 const linux = calls.linux;
 
 pub const attachments_max = 32;
@@ -66,6 +68,8 @@ pub const Process = struct {
     outer: Fd = .none,
     status: Fd = .none,
     failed: protocol.Status = .ok,
+    /// The keeper's own, in what it does while the child builds.
+    failure: ?Failure = null,
     stdin: Fd = .none,
     terminal: Fd = .none,
     out: Fd = .none,

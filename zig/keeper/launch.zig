@@ -172,13 +172,13 @@ pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
     process.later_due = false;
     keeper.later_due -= 1;
     const context = &process.launch.?.context;
-    // The child reports its own failures in the same place.
+    // The child goes on writing into the shared one until the signal reaches it.
     var own: Report = .{};
     const shared = context.report;
     context.report = &own;
     defer context.report = shared;
     executor.runLater(context) catch |err| {
-        report_file.Failure.of(&own).into(shared);
+        process.failure = .of(&own);
         return err;
     };
     process.log = context.log;
@@ -225,7 +225,8 @@ pub fn onStatus(keeper: *Keeper, process: *Process) void {
     process.status.release();
     adoptInner(keeper, process);
     const report = launch.report;
-    if (report.failed != 0 or report.executing == 0) {
+    // What the keeper has given up may have exec'd all the same before the signal reached it.
+    if (process.failed != .ok or report.failed != 0 or report.executing == 0) {
         process.failed = if (process.failed == .ok) .failed else process.failed;
         // Killed at its gate, or about to exit by itself.
         _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
@@ -295,6 +296,7 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     if (process.later_due) keeper.later_due -= 1;
     process.later_due = false;
     undo.undo(&launch.context, launch.report.operation);
+    if (process.failure) |failure| failure.into(launch.report);
     sendTrace(keeper, process.client, launch);
     sendReply(keeper, process.client, status, launch.report, process.id, process.arrived_ns);
     free(launch);
