@@ -18,7 +18,7 @@ const rangesMax = 4096;
 
 export const hostIds: IdRange = { firstId: 0, count: 0, claim: "" };
 
-export function makeDirectories(places: Places): void {
+function makeDirectories(places: Places): void {
   for (const [path, mode] of [
     [`${places.state}/pods`, 0o700],
     [`${places.state}/names`, 0o700],
@@ -36,11 +36,12 @@ export function makeDirectories(places: Places): void {
       });
     }
   }
+  made.add(places);
 }
 
 /** Makes the pod's state directory and its name; rejects when the name is taken. */
 export function claimName(places: Places, nameLink: string, uid: string): void {
-  mkdirSync(`${places.state}/pods/${uid}`, { mode: 0o700 });
+  makeStateDirectory(places, uid);
   const link = `${places.state}/names/${nameLink}`;
   try {
     symlinkSync(`../pods/${uid}`, link);
@@ -54,6 +55,21 @@ export function claimName(places: Places, nameLink: string, uid: string): void {
     });
   }
 }
+
+/** All directories are looked at once a process, and again when one is missing after all. */
+function makeStateDirectory(places: Places, uid: string): void {
+  const path = `${places.state}/pods/${uid}`;
+  if (!made.has(places)) makeDirectories(places);
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!hasCode(error, "ENOENT")) throw error;
+    makeDirectories(places);
+    mkdirSync(path, { mode: 0o700 });
+  }
+}
+
+const made = new WeakSet<Places>();
 
 export function claimIds(places: Places, uid: string): IdRange {
   const start = Math.floor(Math.random() * rangesMax);
@@ -88,5 +104,9 @@ export function releaseClaims(places: Places, nameLink: string, ids: IdRange, ui
 }
 
 function isExisting(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "EEXIST";
+  return hasCode(error, "EEXIST");
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }

@@ -10,7 +10,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
-import { hostIds, makeDirectories } from "./claims.ts";
+import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { PodQueue } from "./pod-queue.ts";
@@ -67,7 +67,6 @@ export class PodHost implements AsyncDisposable {
     this.#refuseWhenClosed();
     options.signal?.throwIfAborted();
     const facts = this.facts();
-    makeDirectories(this.places);
     this.#seed.find(`${this.places.state}/pods`);
     const release = await this.#queue.take(options.signal);
     try {
