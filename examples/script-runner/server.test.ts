@@ -63,7 +63,9 @@ async function submit(script: string): Promise<Outcome> {
   return { stdout: joined("stdout"), stderr: joined("stderr"), end: events.at(-1) };
 }
 
-/** Processes, groups, files, namespaces and mounts are as before; connections of HTTP come and go. */
+/**
+ * Processes, groups, files, namespaces and mounts are as before; connections of HTTP come and go.
+ */
 async function expectNothingLeft(): Promise<void> {
   const look = () => host.leaks().filter((leak) => !leak.startsWith("descriptors: "));
   expect(await eventually(look, (left) => left.length === 0)).toEqual([]);

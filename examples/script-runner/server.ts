@@ -1,9 +1,11 @@
-// An HTTP service that runs strangers' scripts: each in a pod of its own, which is gone when the answer ends.
+// An HTTP service that runs strangers' scripts: each in a pod of its own, which is gone when the
+// answer ends.
 //
 //     sudo bun run examples/script-runner/server.ts
 //     curl --no-buffer --data-binary 'console.log(1 + 1)' http://127.0.0.1:8080/run
 //
-// The answer is a line of JSON for every piece of output, and a last one that says how the script ended:
+// The answer is a line of JSON for every piece of output, and a last one that says how the script
+// ended:
 //
 //     {"stdout":"2\n"}
 //     {"exitCode":0,"timedOut":false,"outOfMemory":false,"truncated":false}
@@ -26,7 +28,9 @@ export interface ScriptRunner extends AsyncDisposable {
   readonly url: URL;
 }
 
-/** Listens on the loopback alone: who may submit scripts is for a proxy in front of it to decide. */
+/**
+ * Listens on the loopback alone: who may submit scripts is for a proxy in front of it to decide.
+ */
 export async function openScriptRunner(options: ScriptRunnerOptions = {}): Promise<ScriptRunner> {
   const { port = 8080, deadlineMs = deadlineDefaultMs, ...rest } = options;
   // Bun alone has some twenty threads; a fork bomb has a hundred tries more.
@@ -48,8 +52,9 @@ export async function openScriptRunner(options: ScriptRunnerOptions = {}): Promi
 }
 
 /**
- * The script can't reach any network but its own loopback, is root of nothing, and writes into layers that go with the pod.
- * `sleep` keeps the pod; the script runs beside it, so that its output goes to the client and to no log.
+ * The script can't reach any network but its own loopback, is root of nothing, and writes into
+ * layers that go with the pod. `sleep` keeps the pod; the script runs beside it, so that its output
+ * goes to the client and to no log.
  */
 function manifestOf(name: string): PodManifest {
   return {
@@ -83,7 +88,8 @@ async function answer(peapod: Peapod, request: Request, deadlineMs: number): Pro
       signal,
     });
     const { readable, writable } = new TransformStream<Uint8Array, Uint8Array>();
-    // A client that goes away ends both the signal and the stream; whatever happens, the pod goes with it.
+    // A client that goes away ends both the signal and the stream; whatever happens, the pod goes
+    // with it.
     void run(pod, writable.getWriter(), signal, deadlineMs).catch(() => {});
     return new Response(readable, { headers: { "content-type": "application/x-ndjson" } });
   } catch (error) {

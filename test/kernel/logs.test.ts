@@ -1,5 +1,5 @@
-// What containers write, on the disk and read back: the CRI's format, rotation, full disks. How log files are parsed is
-// tested without containers, in test/pod.
+// What containers write, on the disk and read back: the CRI's format, rotation, full disks. How log
+// files are parsed is tested without containers, in test/pod.
 
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
@@ -213,7 +213,8 @@ describe("a full disk", () => {
     const { statuses, lines, dropped, phase } = await fillDisk("drop");
     expect(phase).toBe("running");
     expect(dropped).toBeGreaterThan(0);
-    // One line of the probe's own was lost too, and the first of all lost ones may be there in part.
+    // One line of the probe's own was lost too, and the first of all lost ones may be there in
+    // part.
     expect(statuses.out + dropped).toBe(20_001);
     expect([statuses.garbage <= 1, statuses.marks]).toEqual([true, 1]);
     expect(lines).toBe("in order");

@@ -1,5 +1,5 @@
-// Run by test/kernel/logs.test.ts in a mount namespace of its own: a pod whose logs are on a disk that fills. Prints a
-// report as JSON.
+// Run by test/kernel/logs.test.ts in a mount namespace of its own: a pod whose logs are on a disk
+// that fills. Prints a report as JSON.
 
 import type { Pod } from "../../src/index.ts";
 import type { TestHost } from "./host.ts";
