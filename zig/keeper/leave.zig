@@ -71,13 +71,12 @@ fn measure(process: *Process) void {
 pub fn finish(keeper: *Keeper, process: *Process) void {
     if (process.state != .leaving) return;
     if (!stream.isDrained(keeper, process)) return;
+    if (process.outer.isOpen()) onOuterExit(keeper, process);
+    if (process.outer.isOpen()) return retrySoon(process);
     if (process.cgroup.isOpen()) {
         var report: Report = .{};
         cgroup.remove(&report, process.cgroup_parent, &process.cgroup_name) catch {
-            const retry_ms = 2;
-            const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-            process.wake_ns = now + retry_ms * std.time.ns_per_ms;
-            return;
+            return retrySoon(process);
         };
     }
     record.write(keeper, process);
@@ -99,10 +98,17 @@ pub fn finish(keeper: *Keeper, process: *Process) void {
     forget(keeper, process);
 }
 
+fn retrySoon(process: *Process) void {
+    const retry_ms = 2;
+    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    process.wake_ns = now + retry_ms * std.time.ns_per_ms;
+}
+
 pub fn forget(keeper: *Keeper, process: *Process) void {
     stream.closeAll(keeper, process);
     process.cgroup.release();
     process.status.release();
+    if (process.outer.isOpen()) onOuterExit(keeper, process);
     process.outer.release();
     process.state = .free;
     end.progress(keeper);
