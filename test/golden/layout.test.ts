@@ -1,4 +1,5 @@
-// The format of a plan is defined in Zig alone: what TypeScript encodes, Zig reads as the same text.
+// The format of a plan is defined in Zig alone: what TypeScript encodes, Zig reads as the same
+// text.
 
 import { expect, test } from "bun:test";
 import { fileTypes, ops, planBytesMax, slotsMax, stages } from "../../src/plan/abi.gen.ts";

@@ -1,5 +1,5 @@
-// What peapod would do, as text, for one manifest of each kind: a change to any container shows up here as a diff.
-// `bun run golden` writes the expected files anew.
+// What peapod would do, as text, for one manifest of each kind: a change to any container shows up
+// here as a diff. `bun run golden` writes the expected files anew.
 
 import { expect, test } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
