@@ -1,7 +1,9 @@
 // `bun run bench <name>`: one question each.
+import { joins } from "./joins.ts";
 import { launch } from "./launch.ts";
 
 const questions: Readonly<Record<string, (words: readonly string[]) => Promise<number>>> = {
+  joins,
   launch,
 };
 
