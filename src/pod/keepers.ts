@@ -100,12 +100,9 @@ export async function reapKeeper(pidfd: number): Promise<void> {
  * would have.
  */
 export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: string): Promise<void> {
-  const group = `${places.cgroupParent}/${places.cgroupName}`;
-  try {
-    writeFileSync(`${group}/cgroup.kill`, "1");
-  } catch {
-    // No such group: nothing of the pod runs.
-  }
+  // The keeper first: one whose start was cut off lives on without a record to be known by.
+  killGroup(`${places.keepersParent}/${places.uid}`);
+  killGroup(`${places.cgroupParent}/${places.cgroupName}`);
   const plan = planTeardown(places, rangeClaim);
   const { client, pidfd } = startKeeper({
     cgroup: -1,
@@ -126,5 +123,13 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
       message: `something of pod ${places.uid} could not be removed`,
       ...(reply && { step: `operation ${reply.operation + 1} of its teardown` }),
     });
+  }
+}
+
+function killGroup(group: string): void {
+  try {
+    writeFileSync(`${group}/cgroup.kill`, "1");
+  } catch {
+    // No such group: nothing of it runs.
   }
 }

@@ -18,13 +18,18 @@ import { qosClass, sum } from "../spec/qos.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { KeeperGroup, Seed } from "./keepers.ts";
-import { makeKeeperGroup, reapKeeper, removeKeeperGroup } from "./keepers.ts";
+import {
+  makeKeeperGroup,
+  reapKeeper,
+  removeKeeperGroup,
+  tearDownWithoutKeeper,
+} from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import { readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./state.ts";
-import { writePodState } from "./state.ts";
+import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
 
@@ -209,6 +214,9 @@ async function abandon(pod: RunningPod, client: KeeperClient): Promise<void> {
     client[Symbol.dispose]();
   }
   await pod.ended.catch(() => {});
+  const { places, ids, uid } = pod.state;
+  // A keeper that was killed has taken nothing back.
+  if (names(places.stateParent).includes(uid)) await tearDownWithoutKeeper(places, ids.claim);
 }
 
 function checkAnswers(
