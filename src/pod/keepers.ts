@@ -95,6 +95,20 @@ export async function reapKeeper(pidfd: number): Promise<void> {
   closeFd(pidfd);
 }
 
+/** For a pod that lives on: keeps neither a zombie nor this process waiting for its end. */
+export function reapEventually(pidfd: number): Promise<void> {
+  const lookMs = 100;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setInterval(() => {
+    if (!tryReap(pidfd)) return;
+    clearInterval(timer);
+    closeFd(pidfd);
+    resolve();
+  }, lookMs);
+  timer.unref();
+  return promise;
+}
+
 /**
  * Cleaning up after a keeper that died: a fresh one carries out the teardown that the dead one
  * would have.

@@ -18,7 +18,7 @@ import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import { printPodPlan } from "./plans.ts";
-import { startPod } from "./start.ts";
+import { aborted, startPod } from "./start.ts";
 import { findPlaces, findRangeClaim, linkTarget, names, readPodState } from "./state.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.ts";
 
@@ -33,12 +33,17 @@ export class PodHost implements AsyncDisposable {
   readonly #own = new Set<RunningPod>();
   /** Of pods that were found rather than started. */
   readonly #connections = new Set<KeeperClient>();
-  readonly #listeners = new Set<(event: PodEvent) => void>();
+  /** Launches under way; closing waits for them. */
+  readonly #starting = new Set<Promise<unknown>>();
+  /** Told nothing, they have heard the last. */
+  readonly #listeners = new Set<(event?: PodEvent) => void>();
   readonly #warned = new Set<string>();
   #facts: HostFacts | undefined;
   #weighing: ReturnType<typeof setTimeout> | undefined;
   #swept: Promise<void> | undefined;
   #isClosed = false;
+  #closing: Promise<void> | undefined;
+  readonly #closeOnAbort = () => void this[Symbol.asyncDispose]().catch(() => {});
 
   constructor(options: OpenOptions) {
     this.#options = options;
@@ -54,6 +59,8 @@ export class PodHost implements AsyncDisposable {
       state: absolute(options.state ?? env["PEAPOD_STATE"] ?? stateDefault),
       logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
     };
+    options.signal?.throwIfAborted();
+    options.signal?.addEventListener("abort", this.#closeOnAbort, { once: true });
   }
 
   /** Probed on first need: `ps` and `logs` do without. */
@@ -64,12 +71,19 @@ export class PodHost implements AsyncDisposable {
   }
 
   async up(spec: PodSpec, options: UpOptions): Promise<Pod> {
+    const starting = this.#start(spec, options);
+    this.#starting.add(starting);
+    return starting.finally(() => this.#starting.delete(starting));
+  }
+
+  async #start(spec: PodSpec, options: UpOptions): Promise<Pod> {
     this.#refuseWhenClosed();
-    options.signal?.throwIfAborted();
+    if (options.signal?.aborted) throw aborted(options.signal);
     const facts = this.facts();
     this.#seed.find(`${this.places.state}/pods`);
     const release = await this.#queue.take(options.signal);
     try {
+      this.#refuseWhenClosed();
       const pod = await startPod(spec, facts, {
         ...options,
         places: this.places,
@@ -80,6 +94,10 @@ export class PodHost implements AsyncDisposable {
         log: logPolicyOf(this.#options),
         onEvent: (event) => this.#tell(event),
       });
+      if (this.#isClosed) {
+        await pod.down({ graceMs: 0 });
+        this.#refuseWhenClosed();
+      }
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
@@ -206,17 +224,20 @@ export class PodHost implements AsyncDisposable {
   async *events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
     const queue: PodEvent[] = [];
     let wake = Promise.withResolvers<void>();
-    const listener = (event: PodEvent) => {
-      queue.push(event);
+    let isOver = this.#isClosed;
+    const listener = (event?: PodEvent) => {
+      if (event) queue.push(event);
+      else isOver = true;
       wake.resolve();
     };
     const onAbort = () => wake.resolve();
     this.#listeners.add(listener);
     signal?.addEventListener("abort", onAbort);
     try {
-      while (!signal?.aborted && !this.#isClosed) {
+      while (!signal?.aborted) {
         const event = queue.shift();
         if (event) yield event;
+        else if (isOver) return;
         else {
           await wake.promise;
           wake = Promise.withResolvers<void>();
@@ -229,14 +250,22 @@ export class PodHost implements AsyncDisposable {
   }
 
   /** Ends the pods that live with this process, and leaves the detached ones. */
-  async [Symbol.asyncDispose](): Promise<void> {
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
     this.#isClosed = true;
+    this.#options.signal?.removeEventListener("abort", this.#closeOnAbort);
     this.#queue.close();
+    await Promise.allSettled(this.#starting);
     const results = await Promise.allSettled(
       [...this.#own].map((pod) => pod[Symbol.asyncDispose]()),
     );
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
+    for (const listener of this.#listeners) listener();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
 

@@ -1,6 +1,7 @@
 // How many pods may run at once, and how many starts may wait for a place.
 
 import { PodError } from "../errors/pod-error.ts";
+import { aborted } from "./start.ts";
 
 interface Waiter {
   resolve(): void;
@@ -54,7 +55,7 @@ export class PodQueue {
       const index = this.#waiters.indexOf(place);
       if (index < 0) return;
       this.#waiters.splice(index, 1);
-      place.reject(signal?.reason);
+      place.reject(signal && aborted(signal));
     };
     signal?.addEventListener("abort", onAbort);
     try {

@@ -1,6 +1,5 @@
 // A pod that runs, whoever started it: what is known of it, and what it can be told.
 
-import { readFileSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
@@ -10,10 +9,17 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
 import { startExecution } from "./execution.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
-import { connectKeeper, reapKeeper, removeKeeperGroup, tearDownWithoutKeeper } from "./keepers.ts";
+import {
+  connectKeeper,
+  reapEventually,
+  reapKeeper,
+  removeKeeperGroup,
+  tearDownWithoutKeeper,
+} from "./keepers.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, namespaceInode, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./state.ts";
+import { readStats } from "./stats.ts";
 import { containerStates, podObject } from "./status.ts";
 import type {
   Container,
@@ -53,6 +59,9 @@ export class RunningPod implements Pod {
   #client: KeeperClient | undefined;
   #connecting: Promise<KeeperClient> | undefined;
   #endError: PodError | undefined;
+  /** We closed the connection; the pod goes on. */
+  #isLetGo = false;
+  #reaped: Promise<void> | undefined;
   trace: readonly TraceSpan[];
 
   constructor(parts: RunningPodParts) {
@@ -91,8 +100,8 @@ export class RunningPod implements Pod {
   }
 
   get ended(): Promise<void> {
-    // Without a connection nobody would hear of the end.
-    this.client().catch(() => this.#ended.resolve());
+    // Without a connection nobody would hear of the end; our own keeper's comes with its reaping.
+    if (this.#parts.keeperPidfd === undefined) this.client().catch(() => this.#ended.resolve());
     return this.#ended.promise;
   }
 
@@ -152,6 +161,7 @@ export class RunningPod implements Pod {
     await client.subscribe();
     this.#parts.onConnected?.(client);
     this.#client = client;
+    this.#isLetGo = false;
     return client;
   }
 
@@ -184,13 +194,7 @@ export class RunningPod implements Pod {
   }
 
   async stats(): Promise<readonly ContainerStats[]> {
-    return this.#states().map(({ name, cgroup }) => ({
-      name,
-      cpuMs: (keyed(`${cgroup}/cpu.stat`, "usage_usec") ?? 0) / 1000,
-      memoryBytes: number(`${cgroup}/memory.current`),
-      memoryPeakBytes: number(`${cgroup}/memory.peak`),
-      pids: number(`${cgroup}/pids.current`),
-    }));
+    return this.#states().map(({ name, cgroup }) => readStats(name, cgroup));
   }
 
   logs(options: LogOptions = {}): AsyncIterable<LogRecord> {
@@ -282,6 +286,7 @@ export class RunningPod implements Pod {
     if (this.#lifetime === "owner" && this.#parts.keeperPidfd !== undefined) {
       await this.down();
     } else {
+      this.#isLetGo = true;
       this.#client?.[Symbol.dispose]();
     }
   }
@@ -356,8 +361,12 @@ export class RunningPod implements Pod {
     };
     // Its death frees the last of the pod: the mounts and namespaces that it held, and its control
     // group.
-    const reaped = keeperPidfd === undefined ? Promise.resolve() : reapKeeper(keeperPidfd);
-    void reaped.then(() => this.#afterKeeper()).then(finish);
+    // Once only: the descriptor's number is another's as soon as it is closed.
+    const reap = this.#isLetGo ? reapEventually : reapKeeper;
+    const reaped =
+      this.#reaped ?? (keeperPidfd === undefined ? Promise.resolve() : reap(keeperPidfd));
+    this.#reaped = reaped;
+    if (!this.#isLetGo) void reaped.then(() => this.#afterKeeper()).then(finish);
   }
 }
 
@@ -372,22 +381,4 @@ const defaultSize = { rows: 24, columns: 80 } as const;
 function namespacesOf(pid: number): Readonly<Record<string, number>> {
   if (pid === 0) return {};
   return Object.fromEntries(namespaceKinds.map((kind) => [kind, namespaceInode(pid, kind)]));
-}
-
-function number(path: string): number | undefined {
-  const text = read(path).trim();
-  return /^[0-9]+$/.test(text) ? Number(text) : undefined;
-}
-
-function keyed(path: string, key: string): number | undefined {
-  const value = read(path).match(new RegExp(`^${key} ([0-9]+)$`, "m"))?.[1];
-  return value === undefined ? undefined : Number(value);
-}
-
-function read(path: string): string {
-  try {
-    return readFileSync(path, "utf8");
-  } catch {
-    return "";
-  }
 }

@@ -81,12 +81,15 @@ async function launchPod(
 ): Promise<RunningPod> {
   const processes = planProcesses(pod, facts, options);
   const { client } = keeper;
+  // A container may exit before its start has been told.
+  const early: PodEvent[] = [];
+  let isAnnounced = false;
   const running = new RunningPod({
     state: describePod(spec, pod, facts),
     facts,
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
-    onEvent: options.onEvent,
+    onEvent: (event) => (isAnnounced ? options.onEvent(event) : early.push(event)),
   });
   keeper.events.target = running.events;
   running.adopt(client);
@@ -105,6 +108,8 @@ async function launchPod(
   for (const { name } of pod.containers) {
     options.onEvent({ type: "started", pod: pod.name, container: name });
   }
+  isAnnounced = true;
+  for (const event of early) options.onEvent(event);
   return running;
 }
 
@@ -247,7 +252,8 @@ function readTrace(
   );
 }
 
-function aborted(signal: AbortSignal): unknown {
+/** What a launch rejects with: the caller's own reason, if it gave one. */
+export function aborted(signal: AbortSignal): unknown {
   return signal.reason instanceof Error && signal.reason.name !== "AbortError"
     ? signal.reason
     : new PodError({ code: "launch.aborted", message: "the launch was given up by its caller" });
