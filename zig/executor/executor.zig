@@ -184,8 +184,7 @@ fn child(context: *Context, op: schema.Spawn) noreturn {
 
 fn inChild(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
-    const sigkill = 9;
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
+    dieWithKeeper(context);
     calls.umask(0);
     if (op.target != .none) try join(context, op);
     try runStage(context, .build);
@@ -194,11 +193,21 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .enter);
     if (op.target == .none) try settleStreams(context, -1);
     try runStage(context, .limit);
-    // A change of ids has cleared it.
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
     awaitTurn(context);
+    dieWithKeeper(context); // A change of ids may have cleared it.
     @atomicStore(u32, &report.executing, 1, .release);
     try runStage(context, .exec);
+}
+
+/// The kernel kills the child when the keeper dies from here on; one that is dead already has left
+/// its end of the status socket closed.
+fn dieWithKeeper(context: *Context) void {
+    const sigkill = 9;
+    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
+    var poll: [1]linux.pollfd = .{.{ .fd = context.streams.status, .events = 0, .revents = 0 }};
+    const rc = linux.poll(&poll, 1, 0);
+    const hung_up = linux.errno(rc) == .SUCCESS and poll[0].revents & linux.POLL.HUP != 0;
+    if (hung_up) linux.exit_group(255);
 }
 
 /// In the order of the manifest each goes on to its exec when the one before it does; the execs
@@ -250,7 +259,7 @@ fn enterUserNamespace(context: *Context, op: schema.Spawn) Error!void {
         @atomicStore(u32, &report.inner_pid, @intCast(pid), .release);
         linux.exit_group(0);
     }
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
+    dieWithKeeper(context);
     // The descriptor still names the mount of the namespace we left; "." was carried over to the
     // copy.
     const here = calls.openat(
@@ -269,7 +278,7 @@ fn becomeRoot(context: *Context, op: schema.Spawn) Error!void {
     _ = try check(report, .setgroups, linux.syscall2(.setgroups, 0, 0));
     _ = try check(report, .setresgid, linux.syscall3(.setresgid, 0, 0, 0));
     _ = try check(report, .setresuid, linux.syscall3(.setresuid, 0, 0, 0));
-    _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), 9, 0, 0, 0);
+    dieWithKeeper(context);
 }
 
 const status = 3;

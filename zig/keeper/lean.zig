@@ -26,7 +26,8 @@ pub fn openHost(keeper: *Keeper) Error!void {
         0,
         0,
     );
-    calls.umask(0o077);
+    // Modes are the plan's: a root that other users could not enter would be no use to them.
+    calls.umask(0);
     catchSignals();
     const close_on_exec = 4;
     _ = calls.close_range(3, std.math.maxInt(u32), close_on_exec);
