@@ -5,6 +5,7 @@ import { PodError } from "../errors/pod-error.ts";
 import type { KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperClient } from "../launch/keeper-client.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
+import { readWords } from "../native/host.ts";
 import { DescriptorSocket } from "../native/socket.ts";
 import { closeFd, openDirectoryFd, tryReap } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
@@ -24,14 +25,28 @@ export function makeKeeperGroup(group: KeeperGroup): number {
 
 /** Busy until its keeper has gone; nothing else is ever in it. */
 export async function removeKeeperGroup(group: KeeperGroup): Promise<void> {
-  const attemptsMax = 200;
+  const path = `${group.keepersParent}/${group.uid}`;
+  const [attemptsMax, patience] = [200, 40];
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    try {
-      return rmdirSync(`${group.keepersParent}/${group.uid}`);
-    } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EBUSY")) return;
-    }
+    if (tryRemoveGroup(path)) return;
+    // A helper that even SIGKILL does not wake: its volume's server has to answer, or to end.
+    if (attempt > patience && readWords(`${path}/cgroup.procs`).length > 0) break;
     await Bun.sleep(Math.min(Math.floor(attempt / 4), 10));
+  }
+  const lookMs = 100;
+  const timer = setInterval(() => {
+    if (tryRemoveGroup(path)) clearInterval(timer);
+  }, lookMs);
+  timer.unref();
+}
+
+/** False while a process is in it, or has just left it. */
+function tryRemoveGroup(path: string): boolean {
+  try {
+    rmdirSync(path);
+    return true;
+  } catch (error) {
+    return !(error instanceof Error && "code" in error && error.code === "EBUSY");
   }
 }
 

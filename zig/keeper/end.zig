@@ -20,6 +20,9 @@ pub fn ownerLeft(keeper: *Keeper) void {
     if (!keeper.detached) begin(keeper, keeper.grace_ms);
 }
 
+/// What a helper that was killed gets to go; one that waits for a dead server never will.
+const helper_patience_ns = 200 * std.time.ns_per_ms;
+
 /// Called again it can only shorten the grace.
 pub fn begin(keeper: *Keeper, grace_ms: u32) void {
     const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
@@ -49,7 +52,9 @@ fn kill(keeper: *Keeper) void {
     cgroup.kill(podGroup(keeper));
     // A child is born in its group, but a helper lives in the keeper's.
     for (keeper.used()) |*process| {
-        if (process.state == .preparing) _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+        if (process.state != .preparing or process.abandoned) continue;
+        _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+        process.wake_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + helper_patience_ns;
     }
     // Whoever waited for a disk or a client does so no longer.
     for (keeper.used()) |*process| leave.finish(keeper, process);
@@ -88,6 +93,10 @@ fn finish(keeper: *Keeper) noreturn {
         .elapsed_ns = 0,
     };
     connection.announce(keeper, .ended, &body);
+    // A helper that never came back holds our descriptors open: the end has to be said aloud.
+    for (keeper.connections) |client| {
+        if (client.fd.isOpen()) _ = linux.shutdown(client.fd.raw, linux.SHUT.WR);
+    }
     // A client removes the keeper's own group when it has gone. Leaving the group first takes the
     // kernel a grace period of some ten milliseconds, so it is done only where nobody waits.
     for (keeper.connections) |client| if (client.fd.isOpen()) linux.exit_group(0);

@@ -9,6 +9,7 @@ const View = @import("../plan/view.zig").View;
 const protocol = @import("../plan/protocol.zig");
 const layout = @import("../plan/layout.zig");
 const Context = @import("../executor/context.zig").Context;
+const end = @import("end.zig");
 const executor = @import("../executor/executor.zig");
 const undo = @import("../executor/undo.zig");
 const report_file = @import("../executor/report.zig");
@@ -247,13 +248,14 @@ pub fn failLater(process: *Process) void {
 /// before that answers, so the client hears at once, and nobody waits for the process any more.
 pub fn giveUp(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;
-    process.failed = .timed_out;
+    process.failed = if (keeper.ending == .no) .timed_out else .refused;
     process.abandoned = true;
-    sendReply(keeper, process.client, .timed_out, launch.report, process.id, process.arrived_ns);
+    sendReply(keeper, process.client, process.failed, launch.report, process.id, process.arrived_ns);
     refuseWaiting(keeper, process.id);
     process.client = .{};
     process.id = protocol.no_process;
     _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
+    end.progress(keeper);
 }
 
 /// After the second clone the process to look after is its child, which CLONE_PARENT made ours.
