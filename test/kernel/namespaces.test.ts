@@ -8,23 +8,11 @@ import { PodError, printError } from "../../src/errors/pod-error.ts";
 import type { Pod } from "../../src/pod/types.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
-import {
-  eventually,
-  hasUserNamespaces,
-  hostMissing,
-  logOf,
-  noUserNamespaces,
-  openTestHost,
-  podOf,
-} from "../support/host.ts";
+import { eventually, hostMissing, logOf, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { probeAnswers } from "../support/probe.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
-const userTest = testOrSkip(
-  hostMissing === undefined && hasUserNamespaces,
-  hostMissing ?? noUserNamespaces,
-);
 
 const kinds = ["net", "uts", "ipc", "pid", "mnt", "cgroup", "user", "time"] as const;
 type Kind = (typeof kinds)[number];
@@ -122,8 +110,7 @@ function twoOf(host: Pick<TestHost, "rootfs">, flags: Partial<Flags>, ...words: 
 }
 
 for (const flags of everyFlags.filter((candidate) => refusals(candidate).length === 0)) {
-  const declare = flags.hostUsers ? kernelTest : userTest;
-  declare(`the namespaces of a pod with ${nameOf(flags)}`, async () => {
+  kernelTest(`the namespaces of a pod with ${nameOf(flags)}`, async () => {
     await using host = await openTestHost();
     await using pod = await host.up(twoOf(host, flags));
     expect(await ownersIn(pod)).toEqual(forEveryKind((kind) => table[kind](flags)));
@@ -214,7 +201,7 @@ kernelTest(
   },
 );
 
-userTest("pause reaps in a user namespace too", async () => {
+kernelTest("pause reaps in a user namespace too", async () => {
   await using host = await openTestHost();
   const words = ["spawn-orphan", "1", "sleep", "150", "pids"];
   const spec = { ...shared, hostUsers: false };
@@ -222,7 +209,7 @@ userTest("pause reaps in a user namespace too", async () => {
   expect(Object.values(only?.["pids"] as object).sort()).toEqual(["pause", "probe"]);
 });
 
-userTest("root of a pod's user namespace is nobody that the machine knows", async () => {
+kernelTest("root of a pod's user namespace is nobody that the machine knows", async () => {
   await using host = await openTestHost();
   const words = ["ids", "read", "/proc/self/uid_map", "pause"];
   await using pod = await host.up(podOf(host, "mapped", { only: words }, { hostUsers: false }));
@@ -239,7 +226,7 @@ userTest("root of a pod's user namespace is nobody that the machine knows", asyn
   expect(map).toEqual([0, uid, 65_536]);
 });
 
-userTest("two pods with user namespaces have no id in common", async () => {
+kernelTest("two pods with user namespaces have no id in common", async () => {
   await using host = await openTestHost();
   const user = { hostUsers: false };
   await using first = await host.up(podOf(host, "first", { only: ["pause"] }, user));

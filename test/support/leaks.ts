@@ -57,8 +57,9 @@ export function ownProcesses(places: Pick<SnapshotPlaces, "cgroupRoot" | "cgroup
   const found: (Process & { readonly isInGroup: boolean })[] = [];
   for (const pid of allPids()) {
     const stat = tryRead(`/proc/${pid}/stat`);
-    const [, name = "", parent = "0"] = /^\d+ \((.*)\) . (\d+)/s.exec(stat) ?? [];
-    if (stat === "") continue;
+    const [, name = "", state, parent = "0"] = /^\d+ \((.*)\) (.) (\d+)/s.exec(stat) ?? [];
+    // What is dead and has lost its parent is for the machine's first process to reap.
+    if (stat === "" || (state === "Z" && parent === "1")) continue;
     parents.set(pid, Number(parent));
     const own = /^0::(.*)$/m.exec(tryRead(`/proc/${pid}/cgroup`))?.[1] ?? "";
     found.push({ pid, name, isInGroup: own === group || own.startsWith(`${group}/`) });
