@@ -199,15 +199,19 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .exec);
 }
 
-/// The kernel kills the child when the keeper dies from here on; one that is dead already has left
-/// its end of the status socket closed.
+/// The kernel kills the child when the keeper dies from here on. One that is dead already is seen by
+/// its pidfd, or when that is closed by its end of the status socket.
 fn dieWithKeeper(context: *Context) void {
     const sigkill = 9;
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
-    var poll: [1]linux.pollfd = .{.{ .fd = context.streams.status, .events = 0, .revents = 0 }};
-    const rc = linux.poll(&poll, 1, 0);
-    const hung_up = linux.errno(rc) == .SUCCESS and poll[0].revents & linux.POLL.HUP != 0;
-    if (hung_up) linux.exit_group(255);
+    var signs: [2]linux.pollfd = .{
+        .{ .fd = context.host.self.raw, .events = linux.POLL.IN, .revents = 0 },
+        .{ .fd = context.streams.status, .events = 0, .revents = 0 },
+    };
+    if (linux.errno(linux.poll(&signs, signs.len, 0)) != .SUCCESS) return;
+    const exited = signs[0].revents & linux.POLL.IN != 0;
+    const hung_up = signs[1].revents & linux.POLL.HUP != 0;
+    if (exited or hung_up) linux.exit_group(255);
 }
 
 /// In the order of the manifest each goes on to its exec when the one before it does; the execs

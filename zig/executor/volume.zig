@@ -130,11 +130,15 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
         .resolve = calls.RESOLVE_BENEATH | calls.RESOLVE_NO_SYMLINKS | calls.RESOLVE_NO_MAGICLINKS,
     };
     const rc = calls.openat2(parent, name, how);
-    if (linux.errno(rc) != .NOENT) return .from(try check(report, .openat2, rc));
+    if (linux.errno(rc) != .NOENT) {
+        const there: Fd = .from(try check(report, .openat2, rc));
+        return refuseLink(report, there);
+    }
 
     const made = calls.mkdirat(parent, name, mode);
     if (linux.errno(made) != .EXIST) _ = try check(report, .mkdirat, made);
-    const found: Fd = .from(try check(report, .openat2, calls.openat2(parent, name, how)));
+    const opened: Fd = .from(try check(report, .openat2, calls.openat2(parent, name, how)));
+    const found = try refuseLink(report, opened);
     errdefer found.close();
 
     if (linux.errno(made) == .SUCCESS) {
@@ -152,6 +156,16 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
         _ = try check(report, .fchmod, calls.fchmod(directory.raw, mode));
     }
     return found;
+}
+
+/// With O_PATH and O_NOFOLLOW a link at the end of a name is opened itself rather than refused,
+/// RESOLVE_NO_SYMLINKS or not (man 2 openat2).
+fn refuseLink(report: *Report, fd: Fd) Error!Fd {
+    errdefer fd.close();
+
+    const bits = try modeOf(report, fd.raw) & calls.S_IFMT;
+    if (bits == calls.S_IFLNK) return report_file.fail(report, .openat2, .LOOP);
+    return fd;
 }
 
 /// Show the files with the ids of the pod's user namespace (man 2 mount_setattr, "ID-mapped
