@@ -41,7 +41,7 @@ const kernelFiles = files.filter((file) => /^(test\/kernel|examples)\//.test(fil
 const packageFiles = files.filter((file) => file.startsWith("test/package/"));
 const elsewhere = [...vmFiles, ...kernelFiles, ...packageFiles];
 const pureFiles = files.filter((file) => !elsewhere.includes(file));
-/** What depends on controllers or on the kernel's version; the emulated machine is too slow for all. */
+/** What depends on controllers or on the kernel; the emulated machine is too slow for all. */
 const guestNames = ["exec", "limits", "namespaces", "volumes"];
 const guestFiles = guestNames.map((name) => `test/kernel/${name}.test.ts`);
 
