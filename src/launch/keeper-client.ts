@@ -96,6 +96,7 @@ export class KeeperClient implements Disposable {
   #received = new Uint8Array(0);
   readonly #closedListeners = new Set<() => void>();
   #open = true;
+  #listening: Promise<void> | undefined;
 
   constructor(socket: DescriptorSocket, events: KeeperEvents) {
     this.#socket = socket;
@@ -114,11 +115,12 @@ export class KeeperClient implements Disposable {
   }
 
   /** Answers arrive from here on; what was sent before is not lost. */
-  async listen(): Promise<void> {
-    await this.#socket.listen({
+  listen(): Promise<void> {
+    this.#listening ??= this.#socket.listen({
       data: (bytes) => this.#receive(bytes),
       closed: () => this.#close(),
     });
+    return this.#listening;
   }
 
   /** Resolves with the keeper's pid, and whether it runs this version's plans. */

@@ -213,6 +213,8 @@ function tryWriteState(pod: RunningPod): { readonly error: unknown } | undefined
  */
 async function abandon(pod: RunningPod, client: KeeperClient): Promise<void> {
   try {
+    // What could not even be planned ends here before anybody listens.
+    await client.listen();
     const { status } = await client.end(0);
     if (status !== "ok") client[Symbol.dispose]();
   } catch {
