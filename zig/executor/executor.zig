@@ -199,8 +199,8 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .exec);
 }
 
-/// The kernel kills the child when the keeper dies from here on. One that is dead already is seen by
-/// its pidfd, or when that is closed by its end of the status socket.
+/// The kernel kills the child when the keeper dies from here on. One that is dead already is seen
+/// by its pidfd, or when that is closed by its end of the status socket.
 fn dieWithKeeper(context: *Context) void {
     const sigkill = 9;
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
