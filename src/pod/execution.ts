@@ -85,12 +85,15 @@ class RunningExecution implements Execution {
   async kill(signal: NodeJS.Signals | number = sigterm): Promise<void> {
     const { client, process } = await this.#target;
     const number = signalNumber(signal);
-    if (number === sigkill) await client.killTree(process);
-    else await client.signal(process, number);
+    if (number === sigkill) return void (await client.killTree(process));
+    // Its output may be here before the keeper has told that it runs.
+    await this.started;
+    await client.signal(process, number);
   }
 
   async resize({ rows, columns }: { rows: number; columns: number }): Promise<void> {
     const { client, process } = await this.#target;
+    await this.started;
     await client.resize(process, rows, columns);
   }
 
