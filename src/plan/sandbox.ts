@@ -209,6 +209,8 @@ function planVolume(
     case "host":
       return [];
     case "memory": {
+      const { files } = volume;
+      const subPaths = subPathsOf(pod, index).filter((path) => !hasFile(files, path));
       const slot = volumeSlot(index);
       const make: Op = {
         op: "make_tmpfs",
@@ -220,7 +222,8 @@ function planVolume(
         attributes: ["nosuid", "nodev"],
         attached: Number(!facts.clonesDetached),
       };
-      return steps("prepare", volume.field, [make, ...planFiles(volume.files, slot, owner, slots)]);
+      const content = planFiles(files, slot, owner, slots, subPaths);
+      return steps("prepare", volume.field, [make, ...content]);
     }
     case "directory": {
       const slot = slots.take();
@@ -243,11 +246,26 @@ export function volumeDirectory(name: string): string {
   return `${name}.volume`;
 }
 
+/** Of a volume in memory, which is cloned by name: those that are missing are made with it. */
+function subPathsOf(pod: ResolvedPod, index: number): readonly string[] {
+  const mounts = pod.containers.flatMap((container) => container.mounts);
+  const paths = mounts
+    .filter(({ volume }) => volume === index)
+    .map(({ subPath }) => subPath.split("/").filter((part) => part !== "" && part !== "."))
+    .map((parts) => parts.join("/"));
+  return [...new Set(paths)].filter((path) => path !== "");
+}
+
+function hasFile(files: readonly VolumeFile[], path: string): boolean {
+  return files.some((file) => file.path === path);
+}
+
 function planFiles(
   files: readonly VolumeFile[],
   root: Slot,
   owner: { readonly uid: number; readonly gid: number },
   slots: PlanSlots,
+  subPaths: readonly string[] = [],
 ): Op[] {
   const directories = new Map<string, Slot>([["", root]]);
   const ops: Op[] = [];
@@ -261,7 +279,8 @@ function planFiles(
       parent: directoryOf(parent),
       name,
       slot,
-      mode: 0o755,
+      // A missing subPath gets the mode of its volume, as the kubelet has it.
+      mode: isWithin(path, subPaths) ? 0o777 : 0o755,
       ...owner,
     });
     directories.set(path, slot);
@@ -272,7 +291,13 @@ function planFiles(
     const directory = directoryOf(parent);
     ops.push({ op: "write_file", directory, name, content: bytes, mode: 0o644, ...owner });
   }
+  for (const path of subPaths) directoryOf(path);
   return ops;
+}
+
+/** The path itself, or a directory on its way. */
+function isWithin(path: string, subPaths: readonly string[]): boolean {
+  return subPaths.some((subPath) => subPath === path || subPath.startsWith(`${path}/`));
 }
 
 function split(path: string): readonly [parent: string, name: string] {
