@@ -250,7 +250,14 @@ pub fn giveUp(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;
     process.failed = if (keeper.ending == .no) .timed_out else .refused;
     process.abandoned = true;
-    sendReply(keeper, process.client, process.failed, launch.report, process.id, process.arrived_ns);
+    sendReply(
+        keeper,
+        process.client,
+        process.failed,
+        launch.report,
+        process.id,
+        process.arrived_ns,
+    );
     refuseWaiting(keeper, process.id);
     process.client = .{};
     process.id = protocol.no_process;
