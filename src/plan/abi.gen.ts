@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
 
-export const layoutHash = 0x78eb5b07c55112een;
+export const layoutHash = 0x6e551326ae3d405an;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -287,6 +287,7 @@ export const recordHead = {
     mount_namespace: { type: "u32", offset: 20 },
     started_ns: { type: "i64", offset: 24 },
     detached: { type: "u32", offset: 32 },
+    pristine: { type: "u32", offset: 36 },
   },
 } as const;
 

@@ -11,6 +11,7 @@ import { closeFd, openDirectoryFd, tryReap } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { planTeardown } from "../plan/teardown.ts";
 import type { PodPlaces } from "../spec/resolved.ts";
+import type { KeeperRecord } from "./record.ts";
 import { isKeeperAlive, namespaceInode, readRecord } from "./record.ts";
 import { names } from "./state.ts";
 
@@ -62,11 +63,11 @@ export class Seed implements Disposable {
   }
 
   /** From a keeper known to live. */
-  take(keeperPid: number, inode: number): void {
-    if (this.#fd >= 0) return;
+  take({ keeperPid, mountNamespace, isPristine }: KeeperRecord): void {
+    if (this.#fd >= 0 || !isPristine) return;
     try {
       const fd = openSync(`/proc/${keeperPid}/ns/mnt`, "r");
-      if (namespaceInode(keeperPid, "mnt") === inode) this.#fd = fd;
+      if (namespaceInode(keeperPid, "mnt") === mountNamespace) this.#fd = fd;
       else closeSync(fd);
     } catch {
       // The keeper has just ended; the next pod makes a seed of its own.
@@ -79,7 +80,7 @@ export class Seed implements Disposable {
     for (const uid of names(podsDirectory)) {
       const record = readRecord(`${podsDirectory}/${uid}`);
       if (!isKeeperAlive(record)) continue;
-      this.take(record.keeperPid, record.mountNamespace);
+      this.take(record);
       if (this.#fd >= 0) return;
     }
   }

@@ -12,6 +12,8 @@ export interface KeeperRecord {
   /** Inode of the keeper's mount namespace: a pid alone may have been given to another. */
   readonly mountNamespace: number;
   readonly isDetached: boolean;
+  /** Nothing of the pod is mounted in the keeper's namespace, so other keepers may copy it. */
+  readonly isPristine: boolean;
   readonly startedNs: bigint;
   readonly processes: ReadonlyMap<number, ProcessRecord>;
 }
@@ -64,6 +66,7 @@ export function readRecord(stateDirectory: string): KeeperRecord | undefined {
     keeperPid: head.keeper_pid,
     mountNamespace: head.mount_namespace,
     isDetached: head.detached !== 0,
+    isPristine: head.pristine !== 0,
     startedNs: head.started_ns,
     processes,
   };

@@ -104,7 +104,7 @@ async function launchPod(
     throw options.signal?.aborted ? aborted(options.signal) : asPodError(error, running);
   }
   const record = readRecord(running.directory);
-  if (record) options.seed.take(record.keeperPid, record.mountNamespace);
+  if (record) options.seed.take(record);
   for (const { name } of pod.containers) {
     options.onEvent({ type: "started", pod: pod.name, container: name });
   }

@@ -141,6 +141,8 @@ pub const Keeper = struct {
     records: u32,
     sandbox_up: bool,
     detached: bool,
+    /// Nothing of the pod is mounted in the keeper's own namespace.
+    pristine: bool,
     /// Socket and record are made while the first children build.
     housekeeping_due: bool,
     /// Launches whose `later` stage has still to run.
@@ -168,6 +170,7 @@ pub const Keeper = struct {
         keeper.records = 0;
         keeper.sandbox_up = false;
         keeper.detached = false;
+        keeper.pristine = true;
         keeper.housekeeping_due = false;
         keeper.later_due = 0;
         keeper.ending = .no;

@@ -27,6 +27,7 @@ pub fn writeHead(keeper: *Keeper) void {
         .mount_namespace = keeper.mount_namespace,
         .started_ns = keeper.started_ns,
         .detached = @intFromBool(keeper.detached),
+        .pristine = @intFromBool(keeper.pristine),
     };
     if (keeper.record.isOpen()) _ = linux.pwrite(
         keeper.record.raw,

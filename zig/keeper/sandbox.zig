@@ -34,9 +34,22 @@ pub fn start(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view
 
 fn prepare(keeper: *Keeper, launch: *Launch) bool {
     lean.enter(keeper, launch.report) catch return false;
+    keeper.pristine = !mountsInKeeper(launch.context.view);
     executor.runPrepare(&launch.context) catch return false;
     executor.runLater(&launch.context) catch return false;
     return true;
+}
+
+/// Whether the pod's own file systems come to stand in the keeper's namespace: then no other keeper
+/// may start from a copy of it.
+fn mountsInKeeper(view: View) bool {
+    var steps = view.steps();
+    while (steps.next()) |step| switch (step.op) {
+        .show_proc => return true,
+        .make_tmpfs => |op| if (op.attached != 0) return true,
+        else => {},
+    };
+    return false;
 }
 
 /// Kept for the end of the pod; without a pod, carried out now: that is how `down` cleans up after

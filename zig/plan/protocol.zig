@@ -162,7 +162,9 @@ pub const RecordHead = extern struct {
     started_ns: i64,
     /// 1 for a pod that its owner's death does not end.
     detached: u32,
-    _: [28]u8 = @splat(0),
+    /// 1 where nothing of the pod is mounted in that namespace, so that other keepers may copy it.
+    pristine: u32,
+    _: [24]u8 = @splat(0),
 };
 
 pub const ProcessState = enum(u32) { none, starting, running, exited };
