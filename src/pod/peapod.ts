@@ -179,7 +179,7 @@ export class PodHost implements AsyncDisposable {
       throw new PodError({
         code: "pod.ambiguous",
         message: `${JSON.stringify(name)} fits ${matches.length} pods`,
-        hint: `it could be ${matches.map(qualified).join(", ")}`,
+        hint: `it could be ${matches.map(qualified).toSorted().join(", ")}`,
       });
     }
     throw new PodError({
