@@ -51,6 +51,8 @@ export function planExec(
           keep_process: noSlot,
         },
       ]),
+      // Before the namespaces are joined: the host's procfs is out of reach from inside.
+      ...steps("build", "", [{ op: "set_oom_score", value: request.oomScoreAdj }]),
       ...steps("limit", "", planLimits(facts, request.tty)),
       ...steps("exec", "", [
         {

@@ -186,8 +186,8 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
     dieWithKeeper(context);
     calls.umask(0);
-    if (op.target != .none) try join(context, op);
     try runStage(context, .build);
+    if (op.target != .none) try join(context, op);
     if (op.user_namespace != .none) try enterUserNamespace(context, op);
     try becomeRoot(context, op);
     try runStage(context, .enter);

@@ -195,7 +195,7 @@ pub const Spawn = extern struct {
     pid_namespace: Slot,
     /// Entered between `build` and `enter`, by a second clone that locks what was attached before.
     user_namespace: Slot,
-    /// A pidfd whose namespaces `join` names are entered at the start of `build`.
+    /// A pidfd whose namespaces `join` names are entered after `build`.
     target: Slot,
     join: Namespaces,
     /// A pod slot that keeps the child's pidfd.
