@@ -1,5 +1,6 @@
 // peapod as a cell, through its own layers: a pod from the module, joins as the pod's supervisor
 // makes them.
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { Cell, Sample } from "./cell.ts";
 import { launchProcess } from "../src/launch/launch.ts";
@@ -63,6 +64,11 @@ export function peapodCell(shape: PeapodShape): Cell {
   };
 }
 
+/** A static program where there is one, as the floor's is: a dynamic one costs its loader. */
+const payload = existsSync("/usr/bin/busybox")
+  ? ["/usr/bin/busybox", "sleep", "3600"]
+  : ["/usr/bin/sleep", "3600"];
+
 function makeSpec(name: string, prefix: string, count: number): PodSpec {
   return readPodManifest({
     metadata: { name },
@@ -72,7 +78,7 @@ function makeSpec(name: string, prefix: string, count: number): PodSpec {
       containers: Array.from({ length: count }, (_, index) => ({
         name: `${prefix}${index}`,
         image: "host",
-        command: ["/usr/bin/sleep", "3600"],
+        command: payload,
       })),
     },
   });
