@@ -33,9 +33,9 @@ const [major, minor] = kernelVersion();
 export const isKernelAtLeast = (wanted: readonly [number, number]) =>
   major > wanted[0] || (major === wanted[0] && minor >= wanted[1]);
 
-/** Refused by design before 6.15: overlay layers would have to be idmapped by name. */
-export const hasUserNamespaces = isKernelAtLeast([6, 15]);
-export const noUserNamespaces = "hostUsers: false needs Linux 6.15";
+/** The oldest kernel that peapod runs on has what they need. */
+export const hasUserNamespaces = isKernelAtLeast([6, 1]);
+export const noUserNamespaces = "hostUsers: false needs Linux 6.1";
 
 export type TestUpOptions = UpOptions & Pick<StartOptions, "failAt">;
 
