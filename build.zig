@@ -38,18 +38,6 @@ pub fn build(b: *std.Build) void {
     probe_step.dependOn(&install_probe.step);
 
     const native = b.resolveTargetQuery(.{ .cpu_model = .baseline });
-    const abi = b.addExecutable(.{ .name = "abi", .root_module = b.createModule(.{
-        .root_source_file = b.path("zig/abi.zig"),
-        .target = native,
-        .optimize = .Debug,
-    }) });
-    const hash = b.addRunArtifact(abi);
-    hash.addArg("layout");
-    const fresh = b.addUpdateSourceFiles();
-    fresh.addCopyFileToSource(b.addRunArtifact(abi).captureStdOut(.{}), "src/plan/abi.gen.ts");
-    fresh.addCopyFileToSource(hash.captureStdOut(.{}), "src/native/layout.gen.ts");
-    b.step("abi", "write src/plan/abi.gen.ts and src/native/layout.gen.ts").dependOn(&fresh.step);
-
     const tests = b.addTest(.{ .root_module = b.createModule(.{
         .root_source_file = b.path("zig/tests.zig"),
         .target = native,

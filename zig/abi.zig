@@ -11,7 +11,7 @@ pub fn main(init: std.process.Init) !void {
     var file = std.Io.File.Writer.init(.stdout(), init.io, &buffer);
     const out = &file.interface;
     try out.writeAll(
-        \\// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
+        \\// Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
         \\
         \\
     );

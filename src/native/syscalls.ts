@@ -8,52 +8,36 @@ import { addressOf, alloc, cString } from "./memory.ts";
 /** arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h. */
 const numbers = {
   x64: {
-    read: 0,
-    write: 1,
     close: 3,
     poll: 7,
-    ioctl: 16,
     socket: 41,
     connect: 42,
     sendmsg: 46,
     socketpair: 53,
     setsockopt: 54,
-    getsockopt: 55,
     fcntl: 72,
-    flock: 73,
     openat: 257,
-    mkdirat: 258,
-    unlinkat: 263,
     fchownat: 260,
     waitid: 247,
     clock_gettime: 228,
     pipe2: 293,
-    pidfd_send_signal: 424,
     pidfd_open: 434,
     openat2: 437,
   },
   arm64: {
-    read: 63,
-    write: 64,
     close: 57,
     poll: 73,
-    ioctl: 29,
     socket: 198,
     connect: 203,
     sendmsg: 211,
     socketpair: 199,
     setsockopt: 208,
-    getsockopt: 209,
     fcntl: 25,
-    flock: 32,
     openat: 56,
-    mkdirat: 34,
-    unlinkat: 35,
     fchownat: 54,
     waitid: 95,
     clock_gettime: 113,
     pipe2: 59,
-    pidfd_send_signal: 424,
     pidfd_open: 434,
     openat2: 437,
   },
@@ -146,15 +130,6 @@ export function setPipeSize(fd: number, bytes: number): void {
 export function duplicate(fd: number): number {
   const dupCloseOnExec = 1030;
   return syscall("fcntl", fd, dupCloseOnExec, 0);
-}
-
-export function setNonBlocking(fd: number): void {
-  const [getFlags, setFlags] = [3, 4];
-  syscall("fcntl", fd, setFlags, syscall("fcntl", fd, getFlags, 0) | O_NONBLOCK);
-}
-
-export function sendSignal(pidfd: number, signal: number): void {
-  syscall("pidfd_send_signal", pidfd, signal, 0, 0);
 }
 
 /**

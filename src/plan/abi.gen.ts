@@ -1,4 +1,4 @@
-// Printed by zig/abi.zig from zig/plan/. Do not edit: `zig build abi` writes it anew.
+// Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
 export const layoutHash = 0x6e551326ae3d405an;
 export const planMagic = 1313624144;

@@ -5,7 +5,7 @@ import { accessSync, constants, existsSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import * as host from "../native/host.ts";
 import { library } from "../native/library.ts";
-import { resolveHostFacts } from "../resolve/host-facts.ts";
+import { oldestKernel, resolveHostFacts } from "../resolve/host-facts.ts";
 import { PodHost } from "./peapod.ts";
 import type { OpenOptions } from "./types.ts";
 
@@ -62,8 +62,13 @@ function examineUser(): DoctorFinding {
 
 function examineKernel(): DoctorFinding {
   const kernel = host.kernelVersion();
-  if (host.isAtLeast(kernel, [6, 1])) return ok("kernel", `Linux ${kernel.join(".")}`);
-  return lack("kernel", `Linux ${kernel.join(".")}`, "pods cannot be started", "boot 6.1 or later");
+  if (host.isAtLeast(kernel, oldestKernel)) return ok("kernel", `Linux ${kernel.join(".")}`);
+  return lack(
+    "kernel",
+    `Linux ${kernel.join(".")}`,
+    "pods cannot be started",
+    `boot ${oldestKernel.join(".")} or later`,
+  );
 }
 
 function examineLayers(): DoctorFinding {

@@ -21,6 +21,7 @@ import type {
   VolumeFile,
 } from "../spec/resolved.ts";
 import { mergeEnv, resolveCandidates, withPath } from "./command.ts";
+import { printHostname } from "./generated-files.ts";
 import { hostImageEnv, resolveHostImage } from "./host-image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
 
@@ -61,7 +62,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
     podPidsMax: options.podPidsMax,
     files: {
       hosts: printHostsFor(spec.namespaces.network, hostname),
-      hostname: `${hostname}\n`,
+      hostname: printHostname(hostname),
       resolvConf: printResolvConfFor(),
     },
     volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),

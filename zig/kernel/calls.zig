@@ -18,10 +18,6 @@ pub const OPEN_TREE_CLOEXEC: u32 = 0o2000000;
 pub const MOVE_MOUNT_F_EMPTY_PATH: u32 = 0x4;
 pub const MOVE_MOUNT_T_EMPTY_PATH: u32 = 0x40;
 
-pub const MOUNT_ATTR_RDONLY: u64 = 0x1;
-pub const MOUNT_ATTR_NOSUID: u64 = 0x2;
-pub const MOUNT_ATTR_NODEV: u64 = 0x4;
-pub const MOUNT_ATTR_NOEXEC: u64 = 0x8;
 pub const MOUNT_ATTR_IDMAP: u64 = 0x100000;
 
 pub const FSOPEN_CLOEXEC: u32 = 1;
@@ -32,10 +28,8 @@ pub const FSCONFIG_SET_FD: u32 = 5;
 pub const FSCONFIG_CMD_CREATE: u32 = 6;
 
 pub const MS_PRIVATE: u64 = 1 << 18;
-pub const MS_SLAVE: u64 = 1 << 19;
 pub const MNT_DETACH: u32 = 2;
 
-pub const RESOLVE_NO_XDEV: u64 = 0x01;
 pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 pub const RESOLVE_BENEATH: u64 = 0x08;
