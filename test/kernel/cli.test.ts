@@ -14,7 +14,8 @@ let cli: CliHost;
 beforeAll(async () => {
   if (hostMissing === undefined) cli = await openCliHost();
 });
-afterAll(() => cli?.[Symbol.asyncDispose]());
+// The leak check waits for the machine to reap keepers, longer than a hook may take by default.
+afterAll(() => cli?.[Symbol.asyncDispose](), 30_000);
 
 const peapod = (...words: string[]) => cli.run(words);
 
