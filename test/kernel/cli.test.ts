@@ -15,7 +15,7 @@ beforeAll(async () => {
   if (hostMissing === undefined) cli = await openCliHost();
 });
 // The leak check waits for the machine to reap keepers, longer than a hook may take by default.
-afterAll(() => cli?.[Symbol.asyncDispose](), 30_000);
+afterAll(() => cli?.[Symbol.asyncDispose](), 60_000);
 
 const peapod = (...words: string[]) => cli.run(words);
 

@@ -56,7 +56,7 @@ export class CliHost implements AsyncDisposable {
     await eventually(
       () => this.host.leaks(),
       (leaks) => leaks.length === 0,
-      10_000,
+      40_000,
     );
     await this.host[Symbol.asyncDispose]();
   }
