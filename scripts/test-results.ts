@@ -42,6 +42,23 @@ export function readJunit(report: string, files: readonly string[], exitCode: nu
   return outcomes;
 }
 
+/**
+ * The parts of what `bun test` printed that say why a test failed: from the end of the test before
+ * it to its own line.
+ */
+export function readFailures(output: string): string[] {
+  const ended = /^\((?:pass|skip|todo|fail)\) .*$|^\S+\.test\.ts:$|^\d+ tests failed:$/gm;
+  let start = 0;
+  const failures: string[] = [];
+  for (const match of output.matchAll(ended)) {
+    const end = match.index + match[0].length;
+    const said = output.slice(start, end).trim();
+    start = end;
+    if (match[0].startsWith("(fail)") && said !== match[0]) failures.push(said);
+  }
+  return failures;
+}
+
 function attribute(text: string, name: string): string {
   const value = new RegExp(`(?:^| )${name}="([^"]*)"`).exec(text)?.[1] ?? "";
   return value

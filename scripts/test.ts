@@ -16,6 +16,7 @@ import {
   countOutcomes,
   type Outcome,
   printCount,
+  readFailures,
   readJunit,
   readZigSummary,
 } from "./test-results.ts";
@@ -82,11 +83,24 @@ async function runBunTests(testFiles: readonly string[]): Promise<Outcome[]> {
     const child = Bun.spawn([process.execPath, ...bunTest(report, testFiles)], {
       cwd: repository,
       env,
-      stdio: ["ignore", "inherit", "inherit"],
+      stdio: ["ignore", "inherit", "pipe"],
     });
+    const output = await echo(child.stderr);
     const exitCode = await child.exited;
+    failures.push(...readFailures(output));
     return readJunit(textOf(report), testFiles, exitCode);
   });
+}
+
+/** Shows it as it comes, and keeps it. */
+async function echo(stream: ReadableStream<Uint8Array>): Promise<string> {
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const part of stream) {
+    process.stderr.write(part);
+    text += decoder.decode(part, { stream: true });
+  }
+  return text;
 }
 
 async function runInVm(testFiles: readonly string[]): Promise<Outcome[]> {
@@ -94,6 +108,7 @@ async function runInVm(testFiles: readonly string[]): Promise<Outcome[]> {
   // Whatever must be compiled is compiled here: the guest has no time for it.
   probePath();
   return await withFolder(async (exchange) => {
+    let output = "";
     const { exitCode } = await bootVm({
       command: [
         "bun",
@@ -105,8 +120,12 @@ async function runInVm(testFiles: readonly string[]): Promise<Outcome[]> {
       diskMiB: 4096,
       modules: ["veth", "bridge", "nf_tables", "fuse"],
       exchange,
-      onOutput: (text) => process.stderr.write(text),
+      onOutput: (text) => {
+        output += text;
+        process.stderr.write(text);
+      },
     });
+    failures.push(...readFailures(output));
     return readJunit(textOf(join(exchange, "junit.xml")), testFiles, exitCode);
   });
 }
@@ -156,12 +175,15 @@ if (unknown.length > 0) {
 }
 
 const outcomes: Outcome[] = [];
+/** What the runners said of each failure: a log that is cut keeps its end. */
+const failures: string[] = [];
 for (const suite of suites) {
   if (wanted.length === 0 || wanted.includes(suite.name)) outcomes.push(...(await runSuite(suite)));
 }
 
 const count = countOutcomes(outcomes);
 console.error("");
+for (const failure of failures) console.error(`${failure}\n`);
 for (const { name, result } of outcomes) if (result === "failed") console.error(`failed: ${name}`);
 for (const name of count.skipped)
   console.error(`${mustRun ? "failed, because skipped" : "skipped"}: ${name}`);

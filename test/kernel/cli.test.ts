@@ -34,7 +34,9 @@ describe("a detached pod", () => {
     );
   });
   afterAll(async () => {
-    if (hostMissing === undefined) await peapod("down", "deta");
+    if (hostMissing !== undefined) return;
+    const { err, status } = await peapod("down", "deta");
+    expect({ err, status }).toEqual({ err: "", status: 0 });
   });
 
   test("is listed as kubectl lists it", async () => {

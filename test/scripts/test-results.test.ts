@@ -7,6 +7,7 @@ import { join } from "node:path";
 import {
   countOutcomes,
   printCount,
+  readFailures,
   readJunit,
   readZigSummary,
 } from "../../scripts/test-results.ts";
@@ -22,10 +23,11 @@ test("Bun's own report is understood, and a file that does not load is a failure
        describe("group", () => { test("bad", () => { expect("<testcase").toBe("x"); }); });`,
     );
     writeFileSync(join(folder, "b.test.ts"), 'import "./missing.ts";');
-    const { exitCode } = Bun.spawnSync({
+    const { exitCode, stderr } = Bun.spawnSync({
       cmd: [process.execPath, "test", "--reporter=junit", "--reporter-outfile=out.xml"],
       cwd: folder,
-      stderr: "ignore",
+      stdout: "ignore",
+      stderr: "pipe",
     });
     const report = readFileSync(join(folder, "out.xml"), "utf8");
     expect(readJunit(report, ["a.test.ts", "b.test.ts"], exitCode)).toEqual([
@@ -34,6 +36,10 @@ test("Bun's own report is understood, and a file that does not load is a failure
       { name: "a.test.ts > group > bad", result: "failed" },
       { name: "b.test.ts > (no test ran)", result: "failed" },
     ]);
+    const failures = readFailures(stderr.toString()).join("\n--\n");
+    expect(failures).toContain('Expected: "x"');
+    expect(failures).toMatch(/\(fail\) group > bad/);
+    expect(failures).not.toContain("(pass)");
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

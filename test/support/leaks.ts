@@ -58,11 +58,13 @@ export function ownProcesses(places: Pick<SnapshotPlaces, "cgroupRoot" | "cgroup
   for (const pid of allPids()) {
     const stat = tryRead(`/proc/${pid}/stat`);
     const [, name = "", state, parent = "0"] = /^\d+ \((.*)\) (.) (\d+)/s.exec(stat) ?? [];
-    // What is dead and has lost its parent is for the machine's first process to reap.
-    if (stat === "" || (state === "Z" && parent === "1")) continue;
+    if (stat === "") continue;
     parents.set(pid, Number(parent));
     const own = /^0::(.*)$/m.exec(tryRead(`/proc/${pid}/cgroup`))?.[1] ?? "";
-    found.push({ pid, name, isInGroup: own === group || own.startsWith(`${group}/`) });
+    // What is dead and has lost its parent is for another to reap: the machine's first process, or
+    // a subreaper.
+    const isInGroup = state !== "Z" && (own === group || own.startsWith(`${group}/`));
+    found.push({ pid, name: `${name} (${state}, of ${parent})`, isInGroup });
   }
   const descends = (pid: number): boolean => {
     const parent = parents.get(pid) ?? 0;
