@@ -1,18 +1,11 @@
 // The floor as a cell: builds bench/floor when needed and asks it for one round at a time.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { Cell, Sample } from "./cell.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Cell, Job, Sample, Subject } from "./cell.ts";
+import { fullShape } from "./shape.ts";
 
 const directory = join(import.meta.dir, "floor");
-
-export type FloorShape = {
-  readonly twin: "best" | "naive";
-  readonly containers: number;
-  /** Joins after the pod has started. */
-  readonly joins: number;
-  /** On which file system writable layers and logs lie. */
-  readonly directory: string;
-};
 
 /** Up to date or an error; costs a tenth of a second when nothing has changed. */
 export async function buildFloor(): Promise<string> {
@@ -23,14 +16,33 @@ export async function buildFloor(): Promise<string> {
   return join(directory, "zig-out", "bin", "floor");
 }
 
-export function floorCell(shape: FloorShape): Cell {
+export function floorSubject(twin: Twin): Subject {
+  return {
+    name: twin === "best" ? "floor" : "floor (naive)",
+    surface: "call",
+    cpuCounts: "",
+    async version() {
+      return process.getuid?.() === 0 ? "bench/floor" : { absent: "needs root" };
+    },
+    cell: (job) => floorCell(twin, job),
+  };
+}
+
+export type Twin = "best" | "naive";
+
+function floorCell(twin: Twin, job: Job): Cell {
   let server: ReturnType<typeof serve> | undefined;
   return {
-    name: shape.twin === "best" ? "floor" : "floor (naive)",
     async prepare() {
       if (process.getuid?.() !== 0) return { absent: "needs root" };
-      await mkdir(shape.directory, { recursive: true });
-      server = serve(await buildFloor(), shape);
+      const { containers, ...others } = job.shape;
+      if (!isDeepStrictEqual({ ...others, containers: fullShape.containers }, fullShape))
+        return { absent: "the floor's containers have one shape" };
+      if (job.work.kind !== "launch" && job.work.kind !== "join")
+        return { absent: `the floor can't do ${job.work.kind}` };
+      await mkdir(job.directory, { recursive: true });
+      const joins = job.work.kind === "join" ? job.work.count : 0;
+      server = serve(await buildFloor(), { twin, containers, joins, directory: job.directory });
       return undefined;
     },
     async run() {
@@ -43,11 +55,18 @@ export function floorCell(shape: FloorShape): Cell {
   };
 }
 
+type Call = {
+  readonly twin: Twin;
+  readonly containers: number;
+  readonly joins: number;
+  readonly directory: string;
+};
+
 /**
  * One process for all rounds, as peapod's module is one process: what it does once is not in a
  * sample.
  */
-function serve(program: string, shape: FloorShape) {
+function serve(program: string, shape: Call) {
   const counts = ["--containers", String(shape.containers), "--join", String(shape.joins)];
   const twin = shape.twin === "naive" ? ["--naive"] : [];
   const child = Bun.spawn(
@@ -82,10 +101,15 @@ function serve(program: string, shape: FloorShape) {
 /** Keeps what ends in `_us`: the program's other fields say how it was called. */
 function readSample(line: string): Sample {
   const fields: Record<string, unknown> = JSON.parse(line);
-  const metrics: Record<string, number[]> = {};
-  for (const [name, values] of Object.entries(fields)) {
-    if (!name.endsWith("_us") || !Array.isArray(values) || values.length === 0) continue;
-    metrics[name.slice(0, -"_us".length)] = values.map(Number);
-  }
-  return metrics;
+  const numbers = (name: string) => {
+    const values = fields[`${name}_us`];
+    return Array.isArray(values) && values.length > 0 ? values.map(Number) : undefined;
+  };
+  const metrics = { up: "up", first: "first", join: "joins", down: "down" };
+  return Object.fromEntries(
+    Object.entries(metrics).flatMap(([metric, field]) => {
+      const values = numbers(field);
+      return values === undefined ? [] : [[metric, values]];
+    }),
+  );
 }

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Cell, Sample } from "./cell.ts";
-import { describeBusy, readLoad, runRounds } from "./rounds.ts";
+import { inCrowd } from "./crowd.ts";
+import { describeBusy, type Entry, readLoad, runRounds } from "./rounds.ts";
 import { median, ratioInterval, seededRandom } from "./statistics.ts";
 import { printTable } from "./table.ts";
 
@@ -53,8 +54,8 @@ export async function joins(words: readonly string[]): Promise<number> {
   printTable(results, { reference: "peapod", seed });
   for (const [name, samples] of results.samples) {
     const pairs = samples.map((sample) => ({
-      of: median(sample["late joins"] ?? []),
-      to: median(sample["early joins"] ?? []),
+      of: median(sample.join?.slice(-10) ?? []),
+      to: median(sample.join?.slice(1, 11) ?? []),
     }));
     const ratio = ratioInterval(pairs, seededRandom(seed));
     console.log(
@@ -76,10 +77,17 @@ function workerCell(
   name: string,
   shape: { readonly directory: string; readonly joins: string },
   crowd: Crowd,
+): Entry {
+  return { name, cell: crowdedCell(name, shape, crowd) };
+}
+
+function crowdedCell(
+  name: string,
+  shape: { readonly directory: string; readonly joins: string },
+  crowd: Crowd,
 ): Cell {
   let worker: ReturnType<typeof startWorker> | undefined;
   return {
-    name,
     async prepare() {
       if (process.getuid?.() !== 0) return { absent: "needs root" };
       const directory = join(shape.directory, name.replaceAll(" ", "-"));
@@ -93,13 +101,7 @@ function workerCell(
       worker.ask();
       // The worker prints what `Cell.run` returned.
       const sample = (await worker.answer()) as unknown as Sample;
-      const times = sample["joins"] ?? [];
-      return {
-        up: sample["up"] ?? [],
-        "early joins": times.slice(1, 11),
-        "late joins": times.slice(-10),
-        down: sample["down"] ?? [],
-      };
+      return sample;
     },
     async cleanup() {
       await worker?.end();
@@ -110,11 +112,7 @@ function workerCell(
 /** Mounts are made in a namespace of the worker's own, so they are gone with it. */
 function startWorker(directory: string, joinsCount: string, mounts: number) {
   const bun = [process.execPath, join(import.meta.dir, "worker.ts"), directory, "2", joinsCount];
-  const script =
-    'd=$1; n=$2; shift 2; mkdir -p "$d"; mount -t tmpfs none "$d"; i=0; ' +
-    'while [ $i -lt $n ]; do mkdir "$d/$i"; mount -t tmpfs none "$d/$i"; i=$((i+1)); done; exec "$@"';
-  const inCrowd = ["sh", "-c", script, "sh", `${directory}.mounts`, String(mounts), ...bun];
-  const command = mounts === 0 ? bun : ["unshare", "-m", "--propagation", "private", ...inCrowd];
+  const command = inCrowd(bun, { mounts, directory });
   const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   const lines = readLines(child.stdout);
   return {

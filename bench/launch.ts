@@ -1,11 +1,11 @@
 // How long a pod of two containers takes to start, beside the floor and the peers.
 import { join } from "node:path";
 import { parseArgs } from "node:util";
-import type { Cell } from "./cell.ts";
-import { floorCell } from "./floor.ts";
-import { ociCell } from "./oci.ts";
-import { peapodCell } from "./peapod.ts";
-import { describeBusy, readLoad, runRounds } from "./rounds.ts";
+import { floorSubject } from "./floor.ts";
+import { ociSubject } from "./oci.ts";
+import { peapodSubject } from "./peapod.ts";
+import { describeBusy, type Entry, readLoad, runRounds } from "./rounds.ts";
+import { fullShape } from "./shape.ts";
 import { printTable } from "./table.ts";
 
 const usage = `bun run bench launch [--containers N] [--joins M] [--rounds R] [--seed S]
@@ -73,16 +73,19 @@ function makeCells(
   containers: number,
   joins: number,
   directory: string,
-): { all: Cell[]; end(): Promise<void> } {
-  const all = [
-    floorCell({ twin: "best", containers, joins, directory }),
-    peapodCell({ containers, joins, directory }),
-    floorCell({ twin: "naive", containers, joins, directory }),
-    ociCell({ runtime: "crun", containers, directory }),
-    ociCell({ runtime: "runc", containers, directory }),
-  ];
+): { all: Entry[]; end(): Promise<void> } {
+  const shape = { ...fullShape, containers };
+  const subjects = [floorSubject("best"), peapodSubject(), floorSubject("naive")];
+  const launches = [...subjects, ociSubject("crun"), ociSubject("runc")].map((subject) => ({
+    name: subject.name,
+    cell: subject.cell({ work: { kind: "launch" }, shape, directory }),
+  }));
+  const joining = subjects.map((subject) => ({
+    name: `${subject.name}, joins`,
+    cell: subject.cell({ work: { kind: "join", count: joins }, shape, directory }),
+  }));
   const end = async () => {
     await Bun.$`rmdir ${directory}`.quiet().nothrow();
   };
-  return { all, end };
+  return { all: joins > 0 ? [...launches, ...joining] : launches, end };
 }

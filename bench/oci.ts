@@ -3,24 +3,54 @@
 // overlay that the floor mounts.
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
-import type { Cell, Sample } from "./cell.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { Cell, Job, Sample, Subject } from "./cell.ts";
 import { bundleConfig, makeRoot } from "./oci-bundle.ts";
+import { fullShape } from "./shape.ts";
 
-export type OciShape = {
-  readonly runtime: "crun" | "runc";
+export type Runtime = "crun" | "runc";
+
+type OciShape = {
+  readonly runtime: Runtime;
   /** Beside the sandbox. */
   readonly containers: number;
   readonly directory: string;
 };
 
-export function ociCell(shape: OciShape): Cell {
+export function ociSubject(runtime: Runtime): Subject {
+  return {
+    name: runtime,
+    surface: "command",
+    cpuCounts: "",
+    async version() {
+      const program = find(runtime);
+      if (program === null) return { absent: "not installed" };
+      const output = await Bun.$`${program} --version`.quiet().text();
+      return output.split("\n")[0] ?? "";
+    },
+    cell: (job) => ociCell(runtime, job),
+  };
+}
+
+const find = (runtime: Runtime): string | null =>
+  Bun.which(runtime, { PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
+
+function ociCell(runtime: Runtime, job: Job): Cell {
+  const shape: OciShape = {
+    runtime,
+    containers: job.shape.containers,
+    directory: job.directory,
+  };
   let host: { shell: Shell; directory: string } | undefined;
   return {
-    name: shape.runtime,
     async prepare() {
-      const program = Bun.which(shape.runtime, { PATH: `${process.env.PATH}:/usr/sbin:/sbin` });
+      const program = find(runtime);
       if (program === null) return { absent: "not installed" };
       if (process.getuid?.() !== 0) return { absent: "needs root" };
+      const { containers: _, ...others } = job.shape;
+      if (!isDeepStrictEqual({ ...others, containers: fullShape.containers }, fullShape))
+        return { absent: "the bundle has one shape" };
+      if (job.work.kind !== "launch") return { absent: `can't do ${job.work.kind}` };
       await mkdir(shape.directory, { recursive: true });
       const directory = await mkdtemp(join(shape.directory, `${shape.runtime}-`));
       const shell = openShell(directory);

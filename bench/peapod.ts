@@ -2,7 +2,7 @@
 // makes them.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { Cell, Sample } from "./cell.ts";
+import type { Cell, Job, Sample, Subject } from "./cell.ts";
 import { launchProcess } from "../src/launch/launch.ts";
 import { planContainer } from "../src/plan/container.ts";
 import { noProcess } from "../src/plan/abi.gen.ts";
@@ -13,21 +13,27 @@ import { findCgroupMount } from "../src/native/host.ts";
 import { resolvePod } from "../src/resolve/pod.ts";
 import type { PodSpec } from "../src/spec/pod-spec.ts";
 
-export type PeapodShape = {
-  readonly containers: number;
-  readonly joins: number;
-  readonly directory: string;
-};
-
 const firstJoin = 5000;
 
-export function peapodCell(shape: PeapodShape): Cell {
-  let host: PodHost | undefined;
-  let round = 0;
-  const directory = join(shape.directory, "peapod");
-  const cgroupRoot = `${findCgroupMount()?.path ?? "/sys/fs/cgroup"}/peapod-bench-${process.pid}`;
+export function peapodSubject(): Subject {
   return {
     name: "peapod",
+    surface: "call",
+    cpuCounts: "",
+    async version() {
+      return process.getuid?.() === 0 ? "peapod" : { absent: "needs root" };
+    },
+    cell: peapodCell,
+  };
+}
+
+function peapodCell(job: Job): Cell {
+  const joinsCount = job.work.kind === "join" ? job.work.count : 0;
+  let host: PodHost | undefined;
+  let round = 0;
+  const directory = join(job.directory, "peapod");
+  const cgroupRoot = `${findCgroupMount()?.path ?? "/sys/fs/cgroup"}/peapod-bench-${process.pid}`;
+  return {
     async prepare() {
       if (process.getuid?.() !== 0) return { absent: "needs root" };
       host = new PodHost({
@@ -42,18 +48,18 @@ export function peapodCell(shape: PeapodShape): Cell {
     async run(): Promise<Sample> {
       if (host === undefined) throw new Error("peapod was not prepared");
       round += 1;
-      const spec = makeSpec(`bench-${round}`, "c", shape.containers);
+      const spec = makeSpec(`bench-${round}`, "c", job.shape.containers);
       const start = performance.now();
       const pod = await host.up(spec, {});
       const up = microseconds(start);
       if (!(pod instanceof RunningPod)) throw new Error("the pod is not one of this process");
       const joins: number[] = [];
-      for (let index = 0; index < shape.joins; index++) {
+      for (let index = 0; index < joinsCount; index++) {
         joins.push(await joinPod(host, pod, index));
       }
       const end = performance.now();
       await pod.down({ graceMs: 0 });
-      return { up: [up], joins, down: [microseconds(end)] };
+      return { up: [up], ...(joins.length > 0 ? { join: joins } : {}), down: [microseconds(end)] };
     },
     async cleanup() {
       await host?.[Symbol.asyncDispose]();

@@ -5,6 +5,9 @@ import { availableParallelism } from "node:os";
 import type { Cell, Sample } from "./cell.ts";
 import { seededRandom, shuffled } from "./statistics.ts";
 
+/** A cell under the name that its results are kept by. */
+export type Entry = { readonly name: string; readonly cell: Cell };
+
 export type Plan = {
   readonly rounds: number;
   /** Rounds run first and thrown away: caches fill, the first pod makes what later ones find. */
@@ -23,22 +26,22 @@ export type Results = {
 
 export type Load = { readonly runnable: number; readonly stolenTicks: number };
 
-export async function runRounds(cells: readonly Cell[], plan: Plan): Promise<Results> {
+export async function runRounds(entries: readonly Entry[], plan: Plan): Promise<Results> {
   const random = seededRandom(plan.seed);
   const samples = new Map<string, Sample[]>();
   const absent = new Map<string, string>();
-  const prepared: Cell[] = [];
+  const prepared: Entry[] = [];
   const before = readLoad();
   try {
-    for (const cell of cells) {
-      prepared.push(cell);
-      const outcome = await cell.prepare();
-      if (outcome === undefined) samples.set(cell.name, []);
-      else absent.set(cell.name, outcome.absent);
+    for (const entry of entries) {
+      prepared.push(entry);
+      const outcome = await entry.cell.prepare();
+      if (outcome === undefined) samples.set(entry.name, []);
+      else absent.set(entry.name, outcome.absent);
     }
     for (let round = -plan.warmUps; round < plan.rounds; round += 1) {
-      for (const cell of shuffled(prepared, random)) {
-        const collected = samples.get(cell.name);
+      for (const { name, cell } of shuffled(prepared, random)) {
+        const collected = samples.get(name);
         if (collected === undefined) continue;
         // The kernel ends namespaces and groups after the call that let them go; the next cell must
         // not pay for that.
@@ -48,7 +51,7 @@ export async function runRounds(cells: readonly Cell[], plan: Plan): Promise<Res
       }
     }
   } finally {
-    for (const cell of prepared.reverse()) await cell.cleanup();
+    for (const { cell } of prepared.reverse()) await cell.cleanup();
   }
   return { samples, absent, load: { before, after: readLoad() } };
 }

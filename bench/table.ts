@@ -1,6 +1,7 @@
 // Results as a table on the terminal.
 import { availableParallelism } from "node:os";
 import type { Sample } from "./cell.ts";
+import { metricNames, metricOf, type MetricName } from "./metric.ts";
 import type { Results } from "./rounds.ts";
 import { median, quantile, ratioInterval, seededRandom } from "./statistics.ts";
 
@@ -13,13 +14,13 @@ export function printTable(
       samples.flatMap((sample) => Object.keys(sample)),
     ),
   );
-  for (const metric of metrics) {
+  for (const metric of metricNames.filter((name) => metrics.has(name))) {
     const rows = [...results.samples].flatMap(([name, samples]) =>
       describe(name, samples, metric, results, options),
     );
     const heading = [
       metric,
-      "p50 µs",
+      `p50 ${metricOf(metric).unit}`,
       "p90",
       "p99",
       "n",
@@ -40,7 +41,7 @@ export function printTable(
 function describe(
   name: string,
   samples: readonly Sample[],
-  metric: string,
+  metric: MetricName,
   results: Results,
   options: { readonly reference: string; readonly seed: number },
 ): string[][] {
