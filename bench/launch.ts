@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { floorSubject } from "./floor.ts";
-import { ociSubject } from "./oci.ts";
+import { ociSubject } from "./peers/oci.ts";
 import { peapodSubject } from "./peapod.ts";
 import { describeBusy, type Entry, readLoad, runRounds } from "./rounds.ts";
 import { fullShape } from "./shape.ts";

@@ -4,9 +4,9 @@
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { isDeepStrictEqual } from "node:util";
-import type { Cell, Job, Sample, Subject } from "./cell.ts";
-import { bundleConfig, makeRoot } from "./oci-bundle.ts";
-import { fullShape } from "./shape.ts";
+import type { Cell, Job, Sample, Subject } from "../cell.ts";
+import { bundleConfig, makeRoot } from "./bundle.ts";
+import { fullShape } from "../shape.ts";
 
 export type Runtime = "crun" | "runc";
 

@@ -3,7 +3,7 @@
 import { mkdir, symlink } from "node:fs/promises";
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildFloor } from "./floor.ts";
+import { buildFloor } from "../floor.ts";
 
 /** The same directories as the floor's image, with the floor's program of a container in it. */
 export async function makeRoot(root: string): Promise<void> {
@@ -120,7 +120,7 @@ function mounts(): object[] {
 
 /** The names that the floor's filter allows, read from its source so that there is one list. */
 function filter(): object {
-  const source = readFileSync(join(import.meta.dir, "floor", "filter.zig"), "utf8");
+  const source = readFileSync(join(import.meta.dir, "..", "floor", "filter.zig"), "utf8");
   const names = [...source.matchAll(/^ +\\\\(.*)$/gm)].flatMap(
     (line) => line[1]?.trim().split(" ") ?? [],
   );
