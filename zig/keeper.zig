@@ -2,8 +2,8 @@
 //!   0, 1, 2  /dev/null
 //!   3        the client's connection
 //!   4        this program
-//!   5        the seed namespace, where there is one.
-//! Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
+//!   5        the seed namespace, where there is one,
+//! and one argument, the CLONE_NEW* that it is to make before it reads its first plan. Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -46,15 +46,20 @@ pub export fn _start() callconv(.naked) noreturn {
 
 /// `stack` holds argc, then argv.
 fn entry(stack: [*]const usize) callconv(.c) noreturn {
-    const name: [*:0]const u8 = @ptrFromInt(stack[1]);
-    if (stack[0] > 0 and std.mem.eql(u8, std.mem.span(name), "pause")) pause();
+    if (std.mem.eql(u8, std.mem.span(argument(stack, 0)), "pause")) pause();
 
     keeper.init();
     lean.openHost(&keeper) catch linux.exit_group(1);
     // While the client plans. A failure is met again, and told, when the sandbox is made.
     var report: Report = .{};
     lean.enter(&keeper, &report) catch {};
+    const flags = std.fmt.parseInt(u32, std.mem.span(argument(stack, 1)), 10) catch 0;
+    if (linux.errno(calls.unshare(flags)) == .SUCCESS) keeper.host.namespaces_made = flags;
     loop.run(&keeper);
+}
+
+fn argument(stack: [*]const usize, index: usize) [*:0]const u8 {
+    return if (index < stack[0]) @ptrFromInt(stack[1 + index]) else "";
 }
 
 /// Signals are taken one by one; only SIGCHLD means something, and only SIGKILL ends it.

@@ -1,5 +1,6 @@
 //! Starting a keeper from Bun's process: a clone that shares its memory (a copy would cost
-//! milliseconds with a large heap) and an exec from one sealed memfd that all keepers share.
+//! milliseconds with a large heap) and an exec from one sealed memfd that all keepers share. Nobody
+//! waits for the exec (docs/decisions/0017).
 
 const std = @import("std");
 const calls = @import("kernel/calls.zig");
@@ -15,38 +16,42 @@ pub const Request = extern struct {
     cgroup: i32,
     /// A living keeper's mount namespace, or -1.
     seed: i32,
+    /// CLONE_NEW* that the keeper makes before it reads its first plan.
+    namespaces: u32,
     /// Filled in.
     pidfd: i32,
-    errno: i32,
     _: i32 = 0,
 };
 
 /// Made by the first call, -1 until then. Two Workers may race: the loser closes its own.
 var program: i32 = -1;
 
+/// What a child uses until its exec: its stack, and its own copy of the request, since Bun goes on.
+const Place = extern struct {
+    /// Not 0 while in use. The kernel clears it when the child has let go of our memory, by exec or
+    /// by its end (man 2 clone, CLONE_CHILD_CLEARTID).
+    taken: u32 = 0,
+    request: Request = undefined,
+    stack: [16 << 10]u8 align(64) = undefined,
+};
+
+/// As many as may be between clone and exec at once, about a third of a millisecond each.
+var places: [32]Place = @splat(.{});
+
 pub fn spawn(request: *Request) i32 {
     const file = programFile();
     if (file < 0) return file;
-    const stack_bytes = 64 << 10;
-    const stack = linux.mmap(
-        null,
-        stack_bytes,
-        .{ .READ = true, .WRITE = true },
-        .{ .TYPE = .PRIVATE, .ANONYMOUS = true },
-        -1,
-        0,
-    );
-    if (linux.errno(stack) != .SUCCESS) return -@as(i32, @intFromEnum(linux.errno(stack)));
-    defer _ = linux.munmap(@ptrFromInt(stack), stack_bytes);
-
+    const place = takePlace();
+    place.request = request.*;
     request.pidfd = -1;
-    request.errno = 0;
     var args: calls.CloneArgs = .{
-        .flags = calls.CLONE_VM | calls.CLONE_VFORK | calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND,
+        .flags = calls.CLONE_VM | calls.CLONE_PIDFD | calls.CLONE_CLEAR_SIGHAND |
+            calls.CLONE_CHILD_CLEARTID,
         .pidfd = @intFromPtr(&request.pidfd),
+        .child_tid = @intFromPtr(&place.taken),
         .exit_signal = @intFromEnum(linux.SIG.CHLD),
-        .stack = stack,
-        .stack_size = stack_bytes,
+        .stack = @intFromPtr(&place.stack),
+        .stack_size = place.stack.len,
     };
     if (request.cgroup >= 0) {
         args.flags |= calls.CLONE_INTO_CGROUP;
@@ -56,54 +61,63 @@ pub fn spawn(request: *Request) i32 {
     var old: linux.sigset_t = undefined;
     // Bun's handlers must not run in the child.
     _ = linux.sigprocmask(linux.SIG.SETMASK, &all, &old);
-    const rc = calls.clone3_call(&args, child, @intFromPtr(request));
+    const rc = calls.clone3_call(&args, child, @intFromPtr(&place.request));
     _ = linux.sigprocmask(linux.SIG.SETMASK, &old, null);
-    if (linux.errno(rc) != .SUCCESS) return -@as(i32, @intFromEnum(linux.errno(rc)));
-    if (request.errno == 0) return @intCast(rc);
-    _ = calls.reap(request.pidfd);
-    calls.close(request.pidfd);
-    return -request.errno;
+    if (linux.errno(rc) == .SUCCESS) return @intCast(rc);
+    @atomicStore(u32, &place.taken, 0, .release);
+    return -@as(i32, @intFromEnum(linux.errno(rc)));
 }
 
-/// Runs on the caller's memory until exec: nothing here may touch more than its own stack and the
-/// request.
+/// Workers may race for one; when all are taken, one will be free in a moment.
+fn takePlace() *Place {
+    while (true) {
+        for (&places) |*place| {
+            if (@cmpxchgStrong(u32, &place.taken, 0, 1, .acq_rel, .monotonic) == null) return place;
+        }
+        const moment: linux.timespec = .{ .sec = 0, .nsec = 50 * std.time.ns_per_us };
+        _ = linux.nanosleep(&moment, null);
+    }
+}
+
+/// Runs beside Bun on Bun's memory until exec: nothing here may touch more than its own place. An
+/// errno that stops it is its exit status.
 fn child(argument: usize) callconv(.c) noreturn {
-    const request: *Request = @ptrFromInt(argument);
-    become(request) catch |err| switch (err) {
-        error.Syscall => {},
-    };
-    linux.exit_group(127);
+    const request: *const Request = @ptrFromInt(argument);
+    linux.exit_group(@intFromEnum(become(request)));
 }
 
-fn become(request: *Request) error{Syscall}!void {
+/// Returns only with what went wrong.
+fn become(request: *const Request) linux.E {
     resetSignals();
     // Away from the numbers that are about to be given out.
     const first_free = 10;
     const sources = [_]i32{ request.socket, program, request.seed };
     var moved: [sources.len]i32 = @splat(-1);
-    for (sources, &moved) |source, *target| {
-        if (source >= 0) target.* = @intCast(
-            try check(request, linux.fcntl(source, linux.F.DUPFD, first_free)),
-        );
-    }
-    const null_device = calls.openat(calls.AT_FDCWD, "/dev/null", calls.O_RDWR, 0);
-    const input: i32 = @intCast(try check(request, null_device));
-    for (0..3) |number| _ = try check(request, linux.dup2(input, @intCast(number)));
+    for (sources, &moved) |source, *target| if (source >= 0) {
+        const copy = linux.fcntl(source, linux.F.DUPFD, first_free);
+        if (linux.errno(copy) != .SUCCESS) return linux.errno(copy);
+        target.* = @intCast(copy);
+    };
+    const input = calls.openat(calls.AT_FDCWD, "/dev/null", calls.O_RDWR, 0);
+    if (linux.errno(input) != .SUCCESS) return linux.errno(input);
+    for (0..3) |number| if (duplicate(@intCast(input), number)) |errno| return errno;
     const first_passed = 3;
     var last: u32 = first_passed;
-    for (moved, first_passed..) |source, number| {
-        if (source < 0) continue;
-        _ = try check(request, linux.dup2(source, @intCast(number)));
+    for (moved, first_passed..) |source, number| if (source >= 0) {
+        if (duplicate(source, number)) |errno| return errno;
         last = @intCast(number);
-    }
+    };
     if (request.seed < 0) last = 4;
     const close_on_exec = 4;
-    _ = try check(request, calls.close_range(last + 1, std.math.maxInt(u32), close_on_exec));
+    const marked = calls.close_range(last + 1, std.math.maxInt(u32), close_on_exec);
+    if (linux.errno(marked) != .SUCCESS) return linux.errno(marked);
     const none: linux.sigset_t = @splat(0);
     _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
-    const arguments = [_:null]?[*:0]const u8{"peapod-keeper"};
+    var namespaces: [16]u8 = undefined;
+    const digits = std.fmt.bufPrintZ(&namespaces, "{d}", .{request.namespaces}) catch unreachable;
+    const arguments = [_:null]?[*:0]const u8{ "peapod-keeper", digits.ptr };
     const environment = [_:null]?[*:0]const u8{};
-    _ = try check(request, linux.syscall5(
+    return linux.errno(linux.syscall5(
         .execveat,
         4,
         @intFromPtr(@as([*:0]const u8, "")),
@@ -111,6 +125,11 @@ fn become(request: *Request) error{Syscall}!void {
         @intFromPtr(&environment),
         calls.AT_EMPTY_PATH,
     ));
+}
+
+fn duplicate(source: i32, number: usize) ?linux.E {
+    const errno = linux.errno(linux.dup2(source, @intCast(number)));
+    return if (errno == .SUCCESS) null else errno;
 }
 
 /// CLONE_CLEAR_SIGHAND leaves ignored signals ignored, and so does exec; Bun ignores SIGPIPE and
@@ -125,13 +144,6 @@ fn resetSignals() void {
         if (number == 9 or number == 19) continue;
         _ = linux.sigaction(@enumFromInt(number), &default, null);
     }
-}
-
-fn check(request: *Request, rc: usize) error{Syscall}!usize {
-    const errno = linux.errno(rc);
-    if (errno == .SUCCESS) return rc;
-    request.errno = @intFromEnum(errno);
-    return error.Syscall;
 }
 
 fn programFile() i32 {

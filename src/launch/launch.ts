@@ -2,6 +2,7 @@
 // plans'.
 
 import { closeFd } from "../native/syscalls.ts";
+import type { SharedNamespace } from "../native/keeper-process.ts";
 import { spawnKeeper } from "../native/keeper-process.ts";
 import { DescriptorSocket } from "../native/socket.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -21,18 +22,17 @@ export interface SpawnOptions {
   readonly cgroup: number;
   /** Mount namespace of a living keeper, or -1. */
   readonly seed: number;
+  /** Made while the client plans; the sandbox's plan then finds them. */
+  readonly namespaces: readonly SharedNamespace[];
   readonly events: KeeperEvents;
 }
 
-/**
- * Returns when the keeper's program has been executed; what is sent meanwhile it reads when it is
- * up.
- */
-export function startKeeper({ cgroup, seed, events }: SpawnOptions): SpawnedKeeper {
+/** What is sent before the keeper is up it reads then. */
+export function startKeeper({ cgroup, seed, namespaces, events }: SpawnOptions): SpawnedKeeper {
   const [socket, theirs] = DescriptorSocket.pair();
   const client = new KeeperClient(socket, events);
   try {
-    const { pid, pidfd } = spawnKeeper({ socket: theirs, cgroup, seed });
+    const { pid, pidfd } = spawnKeeper({ socket: theirs, cgroup, seed, namespaces });
     return { client, pid, pidfd };
   } catch (error) {
     client[Symbol.dispose]();

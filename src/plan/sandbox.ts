@@ -2,9 +2,10 @@
 // volumes. No container here.
 
 import type { HostFacts } from "../spec/host-facts.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
 import type { ResolvedPod, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
 import { freshCgroupValues, podCgroupValues } from "./cgroup-values.ts";
-import type { NamespaceName, Op, Plan, Slot, Step } from "./plan.ts";
+import type { Op, Plan, Slot, Step } from "./plan.ts";
 import { noSlot } from "./plan.ts";
 import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
 
@@ -122,12 +123,22 @@ export function planCgroupValues(
 
 const freshValue: Readonly<Record<string, string>> = { ...freshCgroupValues };
 
-function planNamespaces(pod: ResolvedPod): Step[] {
-  const { network, ipc, user } = pod.namespaces;
-  const own: NamespaceName[] = [
+/** hostNetwork shares the host's name too, as kubelets do. */
+function sharedNamespaces({ network, ipc }: PodSpec["namespaces"]): ("net" | "uts" | "ipc")[] {
+  return [
     ...(network === "POD" ? (["net", "uts"] as const) : []),
     ...(ipc === "POD" ? (["ipc"] as const) : []),
   ];
+}
+
+/** What a keeper may make before it has the plan: all but those that belong to a user namespace. */
+export function namespacesAhead(namespaces: PodSpec["namespaces"]): ReturnType<typeof sharedNamespaces> {
+  return namespaces.user === "POD" ? [] : sharedNamespaces(namespaces);
+}
+
+function planNamespaces(pod: ResolvedPod): Step[] {
+  const { network, user } = pod.namespaces;
+  const own = sharedNamespaces(pod.namespaces);
   const make: Op =
     user === "POD"
       ? {
@@ -140,7 +151,6 @@ function planNamespaces(pod: ResolvedPod): Step[] {
       : { op: "enter_namespaces", namespaces: own };
   return [
     ...(own.length > 0 ? steps("prepare", "spec", [make]) : []),
-    // hostNetwork shares the host's name too, as kubelets do.
     ...(network === "POD"
       ? [
           ...steps("prepare", "spec", [{ op: "loopback_up" }]),

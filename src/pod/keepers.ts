@@ -137,6 +137,7 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
   const { client, pidfd } = startKeeper({
     cgroup: -1,
     seed: -1,
+    namespaces: [],
     events: { exited() {}, ended() {}, closed() {} },
   });
   const request = { process: noProcess, flags: [], stopSignal: 0, graceMs: 0, plan };

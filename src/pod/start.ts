@@ -9,6 +9,7 @@ import { closeFd, monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
 import { PlanTooLarge } from "../plan/encode.ts";
+import { namespacesAhead } from "../plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../plan/teardown.ts";
 import { resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
@@ -47,11 +48,13 @@ export async function startPod(
   const { places } = options;
   const nameLink = `${spec.namespace}_${spec.name}`;
   const startNs = monotonicNs();
-  claimName(places, nameLink, uid);
   let ids = hostIds;
-  // First of all: the keeper starts up while we resolve and plan.
-  const keeper = bringUpKeeper(facts, uid, options.seed);
+  let isClaimed = false;
+  // First of all: it starts up and makes the pod's namespaces while we claim, resolve and plan.
+  const keeper = bringUpKeeper(facts, spec, uid, options.seed);
   try {
+    claimName(places, nameLink, uid);
+    isClaimed = true;
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
@@ -63,7 +66,7 @@ export async function startPod(
     return await launchPod(spec, pod, keeper, facts, options, startNs);
   } catch (error) {
     await dismissKeeper(keeper);
-    releaseClaims(places, nameLink, ids, uid);
+    if (isClaimed) releaseClaims(places, nameLink, ids, uid);
     if (error instanceof PlanTooLarge) {
       throw new PodError({ code: "launch.too-large", message: error.message });
     }
@@ -121,7 +124,12 @@ interface StartingKeeper {
   readonly events: { target: KeeperEvents | undefined };
 }
 
-function bringUpKeeper(facts: HostFacts, uid: string, seed: Seed): StartingKeeper {
+function bringUpKeeper(
+  facts: HostFacts,
+  spec: PodSpec,
+  uid: string,
+  seed: Seed,
+): StartingKeeper {
   const events: StartingKeeper["events"] = { target: undefined };
   const group = { keepersParent: `${facts.cgroup.root}/keepers`, uid };
   const directory = makeKeeperGroup(group);
@@ -129,6 +137,7 @@ function bringUpKeeper(facts: HostFacts, uid: string, seed: Seed): StartingKeepe
     const { client, pidfd } = startKeeper({
       cgroup: directory,
       seed: seed.fd,
+      namespaces: namespacesAhead(spec.namespaces),
       events: {
         exited: (event) => events.target?.exited(event),
         ended: (reply) => events.target?.ended(reply),

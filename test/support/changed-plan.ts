@@ -71,6 +71,7 @@ async function run(pod: ResolvedPod, plans: readonly Plan[]): Promise<void> {
   const { client, pidfd } = startKeeper({
     cgroup: group,
     seed: -1,
+    namespaces: [],
     events: { exited: () => exited.resolve(), ended() {}, closed: () => closed.resolve() },
   });
   for (const plan of plans) {

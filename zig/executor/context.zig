@@ -22,6 +22,8 @@ pub const Host = struct {
     self: Fd = .none,
     /// The keeper's own program, for pause.
     program: Fd = .none,
+    /// CLONE_NEW* made before a plan asked for them: the first pod-wide namespaces are these.
+    namespaces_made: u64 = 0,
     /// One word a process, in memory shared with all children: 1 once it is past its gate.
     turns: ?[*]u32 = null,
 };
