@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { floorSubject } from "./floor.ts";
-import { ociSubject } from "./peers/oci.ts";
+import { peerSubjects } from "./peers/peers.ts";
 import { peapodSubject } from "./peapod.ts";
 import { describeBusy, type Entry, readLoad, runRounds } from "./rounds.ts";
 import { fullShape } from "./shape.ts";
@@ -76,7 +76,7 @@ function makeCells(
 ): { all: Entry[]; end(): Promise<void> } {
   const shape = { ...fullShape, containers };
   const subjects = [floorSubject("best"), peapodSubject(), floorSubject("naive")];
-  const launches = [...subjects, ociSubject("crun"), ociSubject("runc")].map((subject) => ({
+  const launches = [...subjects, ...peerSubjects()].map((subject) => ({
     name: subject.name,
     cell: subject.cell({ work: { kind: "launch" }, shape, directory }),
   }));

@@ -1,133 +1,160 @@
-// An OCI bundle of the shape that the floor's containers have: same namespaces, mounts, masks,
-// limits, capabilities, filter, program.
-import { mkdir, symlink } from "node:fs/promises";
-import { existsSync, readFileSync } from "node:fs";
+// peapod's plan of a container as an OCI configuration. What a plan says and a configuration can't
+// say is listed in docs/peers.md.
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { buildFloor } from "../floor.ts";
+import { capabilityNames, defaultCapabilities } from "../../src/plan/capabilities.ts";
+import type { AttributeName, Op } from "../../src/plan/plan.ts";
+import type { Shape } from "../shape.ts";
+import { hostname, opOf, opsOf, type Planned } from "./planned.ts";
+import { ociSeccomp } from "./seccomp.ts";
 
-/** The same directories as the floor's image, with the floor's program of a container in it. */
-export async function makeRoot(root: string): Promise<void> {
-  const directories = ["usr", "proc", "sys", "dev", "etc", "tmp", "run", "var", "home", "root"];
-  for (const name of directories) await mkdir(join(root, name), { recursive: true });
-  for (const name of ["bin", "lib", "lib64", "sbin"])
-    await symlink(`usr/${name}`, join(root, name));
-  for (const name of ["hosts", "hostname", "resolv.conf"])
-    await Bun.write(join(root, "etc", name), "");
-  const local = join(root, "..", "local", "bin");
-  await mkdir(local, { recursive: true });
-  for (const name of ["hosts", "hostname", "resolv.conf", "bun"])
-    await Bun.write(join(root, "..", name), "floor\n");
-  await Bun.write(join(local, "bun"), "");
-  const stamp = join(await buildFloor(), "..", "stamp");
-  await Bun.write(join(root, "stamp"), Bun.file(stamp), { mode: 0o755 });
-}
+export type BundleOptions = {
+  readonly planned: Planned;
+  /** Holds `rootfs`, and gets the generated files. */
+  readonly directory: string;
+  readonly shape: Shape;
+  readonly cgroup: string;
+  /** The process whose network, IPC and UTS namespaces the container joins. */
+  readonly join?: string;
+  readonly args?: readonly string[];
+};
 
-const capabilities = [
-  "CHOWN",
-  "DAC_OVERRIDE",
-  "FOWNER",
-  "FSETID",
-  "KILL",
-  "NET_BIND_SERVICE",
-  "SETGID",
-  "SETPCAP",
-  "SETUID",
-].map((name) => `CAP_${name}`);
-
-/** One line, in which a joining container has `@PID@` where the sandbox's pid belongs. */
-export function bundleConfig(options: { readonly cgroup: string; readonly join: boolean }): string {
-  const shared = ["network", "ipc", "uts"].map((type) =>
-    options.join ? { type, path: `/proc/@PID@/ns/${type === "network" ? "net" : type}` } : { type },
-  );
-  return `${JSON.stringify({
+/** One line of JSON. */
+export function bundleConfig(options: BundleOptions): string {
+  const { planned, directory, shape } = options;
+  const { container } = planned;
+  const exec = opOf(container, "exec");
+  const { uid, gid } = opOf(container, "set_user");
+  return JSON.stringify({
     ociVersion: "1.0.2",
-    ...(options.join ? {} : { hostname: "floor" }),
-    root: { path: "rootfs" },
+    ...(options.join === undefined ? { hostname } : {}),
+    root: { path: join(directory, "rootfs"), readonly: shape.readOnlyRoot },
     process: {
-      args: ["/stamp"],
-      cwd: "/",
-      env: ["PATH=/usr/bin:/bin"],
-      user: { uid: 0, gid: 0 },
-      noNewPrivileges: true,
-      oomScoreAdj: 1000,
-      capabilities: { bounding: capabilities, effective: capabilities, permitted: capabilities },
-      rlimits: [{ type: "RLIMIT_NOFILE", soft: 1024, hard: 4096 }],
+      args: options.args ?? exec.arguments,
+      cwd: exec.directory,
+      env: exec.environment,
+      user: { uid, gid, umask: exec.umask },
+      noNewPrivileges: opsOf(container, "set_no_new_privileges").length > 0,
+      oomScoreAdj: opOf(container, "set_oom_score").value,
+      capabilities: capabilities(planned),
+      rlimits: opsOf(container, "set_rlimit").map(({ resource, soft, hard }) => ({
+        type: rlimitNames[resource],
+        soft: Number(soft),
+        hard: Number(hard),
+      })),
     },
-    mounts: mounts(),
+    mounts: mounts(planned, directory),
     linux: {
       cgroupsPath: options.cgroup,
-      namespaces: [...shared, { type: "mount" }, { type: "pid" }, { type: "cgroup" }],
-      maskedPaths: present(maskedPaths),
-      readonlyPaths: present([
-        "/proc/bus",
-        "/proc/fs",
-        "/proc/irq",
-        "/proc/sys",
-        "/proc/sysrq-trigger",
-      ]),
-      seccomp: filter(),
+      namespaces: namespaces(shape, options.join),
+      maskedPaths: present(opsOf(container, "mask").map(({ target }) => target)),
+      readonlyPaths: present(opsOf(container, "make_read_only").map(({ target }) => target)),
+      seccomp: ociSeccomp({
+        arch: planned.facts.arch,
+        kernel: planned.facts.kernel,
+        capabilities: new Set(defaultCapabilities),
+      }),
     },
-  })}\n`;
+  });
 }
 
-const maskedPaths = [
-  ..."acpi asound interrupts kcore keys latency_stats sched_debug scsi timer_list timer_stats"
-    .split(" ")
-    .map((name) => `/proc/${name}`),
-  "/sys/devices/virtual/powercap",
-  "/sys/firmware",
-];
+const rlimitNames: Readonly<Record<number, string>> = { 4: "RLIMIT_CORE", 7: "RLIMIT_NOFILE" };
 
+/** A runtime looks before it masks, too; this spares it that, and a failure. */
 const present = (paths: readonly string[]): string[] => paths.filter((path) => existsSync(path));
 
-function mounts(): object[] {
-  const closed = ["nosuid", "noexec", "nodev"];
-  const bind = (destination: string, source: string, ...options: string[]) => ({
-    destination,
-    source,
-    type: "bind",
-    options: ["bind", ...options],
-  });
-  const make = (destination: string, type: string, ...options: string[]) => ({
-    destination,
-    type,
-    source: type,
-    options,
-  });
+function capabilities({ container }: Planned): object {
+  const { permitted, inheritable, ambient } = opOf(container, "set_capabilities");
+  const names = (mask: bigint) => capabilityNames(mask).map((name) => `CAP_${name}`);
+  return {
+    bounding: names(opOf(container, "drop_bounding").keep),
+    effective: names(permitted),
+    permitted: names(permitted),
+    inheritable: names(inheritable),
+    ambient: names(ambient),
+  };
+}
+
+function namespaces(shape: Shape, joined: string | undefined): object[] {
+  const shared = [
+    ...(shape.network ? ([["network", "net"]] as const) : []),
+    ["ipc", "ipc"] as const,
+    ...(shape.network ? ([["uts", "uts"]] as const) : []),
+  ];
   return [
-    bind("/usr", "/usr", "ro", "nosuid"),
-    bind("/usr/local", "local", "ro", "nosuid"),
-    bind("/usr/local/bin/bun", "bun", "ro", "nosuid"),
-    make("/proc", "proc", ...closed),
-    make("/dev", "tmpfs", "nosuid", "strictatime", "mode=755", "size=65536k"),
-    make(
-      "/dev/pts",
-      "devpts",
-      "nosuid",
-      "noexec",
-      "newinstance",
-      "ptmxmode=0666",
-      "mode=0620",
-      "gid=5",
+    ...shared.map(([type, file]) =>
+      joined === undefined ? { type } : { type, path: `/proc/${joined}/ns/${file}` },
     ),
-    make("/dev/shm", "tmpfs", ...closed, "mode=1777", "size=65536k"),
-    make("/dev/mqueue", "mqueue", ...closed),
-    make("/sys", "sysfs", ...closed, "ro"),
-    make("/sys/fs/cgroup", "cgroup", ...closed, "ro"),
-    ...["hosts", "hostname", "resolv.conf"].map((name) => bind(`/etc/${name}`, name)),
+    ...["mount", "pid", "cgroup"].map((type) => ({ type })),
   ];
 }
 
-/** The names that the floor's filter allows, read from its source so that there is one list. */
-function filter(): object {
-  const source = readFileSync(join(import.meta.dir, "..", "floor", "filter.zig"), "utf8");
-  const names = [...source.matchAll(/^ +\\\\(.*)$/gm)].flatMap(
-    (line) => line[1]?.trim().split(" ") ?? [],
-  );
-  return {
-    defaultAction: "SCMP_ACT_ERRNO",
-    defaultErrnoRet: 1,
-    architectures: [process.arch === "arm64" ? "SCMP_ARCH_AARCH64" : "SCMP_ARCH_X86_64"],
-    syscalls: [{ names, action: "SCMP_ACT_ALLOW" }],
-  };
+type Mount = {
+  readonly destination: string;
+  readonly type: string;
+  readonly source: string;
+  readonly options: readonly string[];
+};
+
+/** In an order in which every parent comes before its children. */
+function mounts(planned: Planned, directory: string): Mount[] {
+  const { container } = planned;
+  const { bytes_max: devBytes, target: dev } = opOf(container, "make_devices");
+  const kernel = opsOf(container, "mount").map(({ type, target, options, attributes }) => ({
+    destination: target,
+    type: type === "cgroup2" ? "cgroup" : type,
+    source: type,
+    options: [...options, ...attributes.map(optionOf)],
+  }));
+  const devices = [`size=${devBytes}`, "mode=755", "nosuid", "strictatime"];
+  const all = [
+    ...hostBinds(planned),
+    ...kernel,
+    { destination: dev, type: "tmpfs", source: "tmpfs", options: devices },
+    ...podFiles(planned, directory),
+  ];
+  const depth = ({ destination }: Mount) => destination.split("/").length;
+  return all.toSorted((a, b) => depth(a) - depth(b));
+}
+
+const optionOf = (attribute: AttributeName): string => (attribute === "rdonly" ? "ro" : attribute);
+
+function hostBinds({ container }: Planned): Mount[] {
+  const sources = opsOf(container, "open_volume");
+  return attached(container.steps.map(({ op }) => op)).flatMap(({ tree, target }) => {
+    const source = sources.find(({ slot }) => slot === tree);
+    if (source === undefined) return [];
+    const options = ["bind", ...source.attributes.map(optionOf)];
+    return [{ destination: target, type: "bind", source: source.path, options }];
+  });
+}
+
+const attached = (ops: readonly Op[]) => ops.flatMap((op) => (op.op === "attach" ? [op] : []));
+
+/** What is one for the pod: /dev/shm is made by each for itself, generated files are bound. */
+function podFiles({ sandbox, container }: Planned, directory: string): Mount[] {
+  const clones = opsOf(container, "clone_tree");
+  const trees = opsOf(sandbox, "make_tmpfs");
+  return attached(container.steps.map(({ op }) => op)).flatMap(({ tree, target }) => {
+    const clone = clones.find(({ slot }) => slot === tree);
+    const made = trees.find(({ slot }) => slot === clone?.source);
+    if (clone === undefined || made === undefined) return [];
+    const options = made.attributes.map(optionOf);
+    if (clone.name !== "") {
+      const source = join(directory, "files", clone.name);
+      return [{ destination: target, type: "bind", source, options: ["bind", ...options] }];
+    }
+    const size = [`size=${made.bytes_max}`, `mode=${made.mode.toString(8)}`];
+    return [
+      { destination: target, type: "tmpfs", source: "tmpfs", options: [...size, ...options] },
+    ];
+  });
+}
+
+/** The files that `bundleConfig` binds. */
+export function writePodFiles({ sandbox }: Planned, directory: string): void {
+  mkdirSync(join(directory, "files"), { recursive: true });
+  for (const { name, content } of opsOf(sandbox, "write_file")) {
+    writeFileSync(join(directory, "files", name), content);
+  }
 }

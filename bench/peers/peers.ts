@@ -1,0 +1,15 @@
+// All peers of the benchmark, installed or not.
+import type { Subject } from "../cell.ts";
+import { ociPeer } from "./oci.ts";
+import { type Peer, peerSubject } from "./peer.ts";
+
+const peers: readonly Peer[] = [ociPeer("crun"), ociPeer("runc"), ociPeer("youki")];
+
+export function peerSubjects(): readonly Subject[] {
+  return peers.map(peerSubject);
+}
+
+/** What a peer is asked to do for each kind of work. */
+export function peerSpans(name: string): Peer["spans"] {
+  return peers.find((peer) => peer.name === name)?.spans ?? {};
+}

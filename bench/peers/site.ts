@@ -1,0 +1,138 @@
+// Where peers work: a directory, and a shell in mount and cgroup namespaces of its own. There
+// /sys/fs/cgroup is plain cgroup2, because runtimes refuse a host that mounts v1 groups beside it,
+// and its top is a group made for this site: nothing that a peer makes lies outside.
+import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { findCgroupMount } from "../../src/native/host.ts";
+import { inCrowd } from "../crowd.ts";
+
+export type Answer = { readonly status: number; readonly output: string };
+
+/** One shell; it does one line after the other. */
+export type Lane = {
+  /** The status of a line of sh, and what it wrote to standard error. */
+  send(line: string): Promise<Answer>;
+  /** The same, where only success will do. */
+  must(line: string): Promise<void>;
+};
+
+export type Site = AsyncDisposable & {
+  readonly directory: string;
+  /** On the host: the group that all of it is in, the shells in `caller`. */
+  readonly group: string;
+  readonly lane: Lane;
+  /** A further shell in the same namespaces, for what happens at the same time. */
+  addLane(): Promise<Lane>;
+};
+
+export async function openSite(options: {
+  readonly name: string;
+  readonly directory: string;
+  readonly hostMounts: number;
+}): Promise<Site> {
+  mkdirSync(options.directory, { recursive: true });
+  const directory = mkdtempSync(join(options.directory, `${options.name}-`));
+  const mount = findCgroupMount();
+  if (mount === undefined) throw new Error("no cgroup v2 hierarchy is mounted");
+  const group = join(mount.path, `peapod-bench-${basename(directory)}`);
+  mkdirSync(group);
+  const enter =
+    `echo $$ > ${group}/cgroup.procs && ` +
+    `exec unshare --mount --cgroup --propagation private sh -c "$1" ${directory}/errors 0`;
+  const command = ["sh", "-c", enter, "sh", `${plainCgroups} && ${loop}`];
+  const first = openLane(inCrowd(command, { mounts: options.hostMounts, directory }));
+  const lanes = [first];
+  return {
+    directory,
+    group,
+    lane: first,
+    async addLane() {
+      const place = ["nsenter", "--target", String(first.pid), "--mount", "--cgroup"];
+      const script = `echo $$ > /sys/fs/cgroup/caller/cgroup.procs && ${loop}`;
+      const number = String(lanes.length);
+      const lane = openLane([
+        ...place,
+        "sh",
+        "-c",
+        script,
+        `${directory}/errors-${number}`,
+        number,
+      ]);
+      lanes.push(lane);
+      return lane;
+    },
+    async [Symbol.asyncDispose]() {
+      for (const lane of lanes.toReversed()) await lane.end();
+      await removeGroup(group);
+      rmSync(directory, { recursive: true, force: true });
+      rmSync(`${directory}.mounts`, { recursive: true, force: true });
+    },
+  };
+}
+
+const plainCgroups =
+  "umount --recursive --lazy /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && " +
+  "mkdir /sys/fs/cgroup/caller && echo $$ > /sys/fs/cgroup/caller/cgroup.procs";
+
+/**
+ * The shell knows its own number. Standard error goes to a file: containers keep it open, and a
+ * pipe would never end.
+ */
+const loop =
+  'lane=$1; while read -r line; do { eval "$line"; } </dev/null >/dev/null 2>"$0"; status=$?; ' +
+  '[ $status = 0 ] && echo 0 || echo "$status $(tr "\\n" " " < "$0")"; done';
+
+function openLane(command: readonly string[]) {
+  const child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
+  const reader = child.stdout.getReader();
+  const decoder = new TextDecoder();
+  const send = async (line: string): Promise<Answer> => {
+    child.stdin.write(`${line}\n`);
+    await child.stdin.flush();
+    let answer = "";
+    while (!answer.endsWith("\n")) {
+      const { done, value } = await reader.read();
+      if (done) throw new Error("the shell of a peer ended");
+      answer += decoder.decode(value, { stream: true });
+    }
+    const [status = "1", ...output] = answer.trim().split(" ");
+    return { status: Number(status), output: output.join(" ") };
+  };
+  return {
+    pid: child.pid,
+    send,
+    async must(line: string): Promise<void> {
+      const { status, output } = await send(line);
+      if (status !== 0) throw new Error(`${line} ended with ${status}: ${output}`);
+    },
+    async end(): Promise<void> {
+      await child.stdin.end();
+      await child.exited;
+    },
+  };
+}
+
+/** With whatever a peer has left in it. */
+async function removeGroup(group: string): Promise<void> {
+  const attemptsMax = 400;
+  try {
+    writeFileSync(`${group}/cgroup.kill`, "1");
+  } catch {
+    return; // The shell has not come so far.
+  }
+  for (let attempt = 0; attempt < attemptsMax && !tryRemove(group); attempt += 1) {
+    await Bun.sleep(5);
+  }
+}
+
+function tryRemove(group: string): boolean {
+  for (const entry of readdirSync(group, { withFileTypes: true })) {
+    if (entry.isDirectory() && !tryRemove(join(group, entry.name))) return false;
+  }
+  try {
+    rmdirSync(group);
+    return true;
+  } catch {
+    return false;
+  }
+}
