@@ -6,4 +6,5 @@ test {
     _ = @import("plan/layout.zig");
     _ = @import("executor/executor.zig");
     _ = @import("executor/undo.zig");
+    _ = @import("keeper/lines.zig");
 }

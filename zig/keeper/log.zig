@@ -1,31 +1,29 @@
-//! Output to files in the CRI's log format: `time stream F|P text`, one line each
-//! (kubernetes/cri-client, pkg/logs). One read in, one write out, no copy kept; nothing is lost
-//! unless the plan says that a full disk may drop lines.
+//! Output to files in the CRI's log format. One read in, one write out, no copy kept; nothing is
+//! lost unless the plan says that a full disk may drop lines.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
-const Fd = @import("../kernel/fd.zig").Fd;
 const keeper_file = @import("keeper.zig");
 const mounts = @import("../executor/mounts.zig");
+const lines = @import("lines.zig");
 const record = @import("record.zig");
-const stream_file = @import("stream.zig");
 const leave = @import("leave.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
-const Which = stream_file.Which;
+const Which = lines.Which;
 const linux = calls.linux;
 
 pub const read_bytes_max = 64 << 10;
+/// For what one read brings of lines of eighty bytes or more; of shorter ones it is written more
+/// often.
 const write_bytes_max = 128 << 10;
-const line_bytes_max = 16 << 10;
-const stamp_bytes = 30;
-/// Stamp, space, stream, space, tag, space, newline.
-const prefix_bytes_max = stamp_bytes + 1 + 6 + 1 + 1 + 1 + 1;
 
-/// Used by one stream at a time; given back to the kernel when the keeper falls idle.
-var input: [read_bytes_max]u8 align(4096) = undefined;
+/// Used by one stream at a time. An idle keeper has no memory in them.
+var input: [read_bytes_max + lines.slack_bytes]u8 align(4096) = undefined;
 var output: [write_bytes_max]u8 align(4096) = undefined;
-var dirty = false;
+var are_used = false;
+/// Monotonic; when they are given back to the kernel, 0 for never.
+var relax_ns: i64 = 0;
 
 /// Empty at the end of the stream.
 pub fn read(fd: i32) []const u8 {
@@ -34,9 +32,9 @@ pub fn read(fd: i32) []const u8 {
 
 /// Null when there is nothing now. A terminal whose last writer has gone says EIO: its end.
 pub fn readSome(fd: i32, bytes_max: usize) ?[]const u8 {
-    dirty = true;
+    are_used = true;
     while (true) {
-        const rc = linux.read(fd, &input, @min(bytes_max, input.len));
+        const rc = linux.read(fd, &input, @min(bytes_max, read_bytes_max));
         switch (linux.errno(rc)) {
             .SUCCESS => return input[0..rc],
             .INTR => continue,
@@ -46,56 +44,59 @@ pub fn readSome(fd: i32, bytes_max: usize) ?[]const u8 {
     }
 }
 
-pub fn isDirty() bool {
-    return dirty;
-}
-
-pub fn relax() void {
+/// Also while output goes on: a few page faults a second cost nothing, and a container that writes
+/// a little now and then must not keep what a burst took.
+pub fn onTime(now: i64) void {
+    if (!are_used) return;
+    if (relax_ns == 0) relax_ns = now + std.time.ns_per_s;
+    if (now < relax_ns) return;
     _ = linux.madvise(&input, input.len, linux.MADV.DONTNEED);
     _ = linux.madvise(&output, output.len, linux.MADV.DONTNEED);
-    dirty = false;
+    are_used = false;
+    relax_ns = 0;
 }
 
+/// Monotonic; 0 for never.
+pub fn wakeNs() i64 {
+    return relax_ns;
+}
+
+/// What `read` has just brought.
 pub fn append(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
     if (!process.log.file.isOpen()) return;
-    var stamp: [stamp_bytes]u8 = undefined;
-    formatTime(&stamp, calls.clock_gettime_ns(calls.CLOCK_REALTIME));
+    const prefix = lines.formatPrefix(calls.clock_gettime_ns(calls.CLOCK_REALTIME), which);
     var rest = bytes;
     while (rest.len > 0) {
-        var end: usize = 0;
-        while (rest.len > 0 and output.len - end >= prefix_bytes_max + line_bytes_max) {
-            const newline = std.mem.findScalar(u8, rest[0..@min(rest.len, line_bytes_max)], '\n');
-            const text = rest[0 .. newline orelse @min(rest.len, line_bytes_max)];
-            end += formatLine(output[end..], &stamp, which, newline != null, text);
-            rest = rest[text.len + @intFromBool(newline != null) ..];
-        }
-        writeOut(keeper, process, which, output[0..end]);
+        const formatted = lines.format(&output, rest, &prefix);
+        writeAll(keeper, process, which, output[0..formatted.filled]);
+        rest = rest[formatted.taken..];
     }
 }
 
-fn formatLine(
-    space: []u8,
-    stamp: *const [stamp_bytes]u8,
-    which: Which,
-    whole: bool,
-    text: []const u8,
-) usize {
-    @memcpy(space[0..stamp_bytes], stamp);
-    const middle = switch (which) {
-        .out => if (whole) " stdout F " else " stdout P ",
-        .err => if (whole) " stderr F " else " stderr P ",
-    };
-    @memcpy(space[stamp_bytes..][0..middle.len], middle);
-    @memcpy(space[stamp_bytes + middle.len ..][0..text.len], text);
-    const length = stamp_bytes + middle.len + text.len;
-    space[length] = '\n';
-    return length + 1;
+/// Whole lines, into as many files as they fill.
+fn writeAll(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
+    var rest = bytes;
+    while (rest.len > 0) {
+        var size = sizeThatFits(process, rest);
+        if (size == 0 and !rotate(process)) size = rest.len;
+        if (size > 0) writeOut(keeper, process, which, rest[0..size]);
+        rest = rest[size..];
+    }
+}
+
+/// Whole lines that the file has room for; 0 when a new one is due.
+fn sizeThatFits(process: *const Process, bytes: []const u8) usize {
+    // What is held may begin with the rest of a line, which belongs into the same file.
+    if (process.held_bytes > 0) return bytes.len;
+    const room = process.log.bytes_max -| process.log_bytes;
+    if (bytes.len <= room) return bytes.len;
+    if (std.mem.findScalarLast(u8, bytes[0..room], '\n')) |end| return end + 1;
+    if (process.log_bytes > 0) return 0;
+    // A line that no file has room for has one for itself.
+    return if (std.mem.findScalar(u8, bytes, '\n')) |end| end + 1 else bytes.len;
 }
 
 fn writeOut(keeper: *Keeper, process: *Process, which: Which, bytes: []const u8) void {
-    const is_full = process.log_bytes + bytes.len > process.log.bytes_max;
-    // What is held may begin with the rest of a line, which belongs into the same file.
-    if (process.log_bytes > 0 and is_full and process.held_bytes == 0) rotate(process);
     if (process.log_torn) process.log_torn = writeSome(process, "\n") == 0;
     if (process.lines_unreported > 0 and !process.log_torn) reportDropped(process, bytes);
     const blocked = process.held_bytes > 0 or process.log_torn;
@@ -115,7 +116,7 @@ fn reportDropped(process: *Process, next: []const u8) void {
     var line: [128]u8 = undefined;
     var digits: [16]u8 = undefined;
     const parts = [_][]const u8{
-        next[0..stamp_bytes],
+        next[0..lines.stamp_bytes],
         " stderr F [peapod: lines lost to a full disk: ",
         mounts.format(&digits, process.lines_unreported, 10),
         "]\n",
@@ -193,78 +194,52 @@ pub fn retry(keeper: *Keeper) void {
 }
 
 /// `n.log` becomes `n.log.1`, that one `n.log.2`, and the oldest goes. A reader keeps its
-/// descriptor and misses nothing.
-fn rotate(process: *Process) void {
+/// descriptor and misses nothing. False when there is no new file: then nothing has been renamed,
+/// and the present file goes on being written.
+fn rotate(process: *Process) bool {
     const directory = process.log_directory.raw;
     const base = std.mem.sliceTo(&process.log.name, 0);
-    var older = process.log.files_max -| 1;
-    while (older > 0) : (older -= 1) {
-        var from: [128]u8 = undefined;
-        var to: [128]u8 = undefined;
-        const source = if (older == 1) numbered(&from, base, 0) else numbered(
-            &from,
-            base,
-            older - 1,
-        );
-        _ = linux.renameat(directory, source, directory, numbered(&to, base, older));
-    }
+    var buffers: [2][128]u8 = undefined;
+    const next = named(&buffers[0], base, "next");
     const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_APPEND |
         calls.O_CLOEXEC | calls.O_NOFOLLOW | calls.O_TRUNC;
-    var name: [128]u8 = undefined;
-    const rc = calls.openat(directory, numbered(&name, base, 0), flags, 0o640);
-    // The renamed file goes on being written; the next line tries again.
-    if (linux.errno(rc) != .SUCCESS) return;
+    const rc = calls.openat(directory, next, flags, 0o640);
+    if (linux.errno(rc) != .SUCCESS) return false;
+
+    var older = process.log.files_max -| 1;
+    // Not left to rename: ext4 writes out at once what takes another file's place (man 5 ext4,
+    // auto_da_alloc), and every writer would wait for the disk.
+    _ = linux.unlinkat(directory, numbered(&buffers[1], base, older), 0);
+    while (older > 0) : (older -= 1) {
+        const from = numbered(&buffers[0], base, older - 1);
+        _ = linux.renameat(directory, from, directory, numbered(&buffers[1], base, older));
+    }
+    _ = linux.renameat(
+        directory,
+        named(&buffers[0], base, "next"),
+        directory,
+        numbered(&buffers[1], base, 0),
+    );
     process.log.file.close();
     process.log.file = .from(rc);
     process.log_bytes = 0;
+    return true;
 }
 
+/// The file being written has no number.
 fn numbered(buffer: *[128]u8, base: []const u8, number: u32) [:0]const u8 {
+    var digits: [16]u8 = undefined;
+    return named(buffer, base, if (number == 0) "" else mounts.format(&digits, number, 10));
+}
+
+fn named(buffer: *[128]u8, base: []const u8, ending: []const u8) [:0]const u8 {
     @memcpy(buffer[0..base.len], base);
     var length = base.len;
-    if (number > 0) {
-        var digits: [16]u8 = undefined;
-        const text = mounts.format(&digits, number, 10);
+    if (ending.len > 0) {
         buffer[length] = '.';
-        @memcpy(buffer[length + 1 ..][0..text.len], text);
-        length += 1 + text.len;
+        @memcpy(buffer[length + 1 ..][0..ending.len], ending);
+        length += 1 + ending.len;
     }
     buffer[length] = 0;
     return buffer[0..length :0];
-}
-
-/// RFC 3339 in UTC with all nine digits, so that lines sort as text.
-pub fn formatTime(buffer: *[stamp_bytes]u8, time_ns: i64) void {
-    const seconds: u64 = @intCast(@divFloor(time_ns, std.time.ns_per_s));
-    const epoch: std.time.epoch.EpochSeconds = .{ .secs = seconds };
-    const year_day = epoch.getEpochDay().calculateYearDay();
-    const month_day = year_day.calculateMonthDay();
-    const day_seconds = epoch.getDaySeconds();
-    const parts = [_]struct { u64, u8, u8 }{
-        .{ year_day.year, 4, '-' },
-        .{ month_day.month.numeric(), 2, '-' },
-        .{ month_day.day_index + 1, 2, 'T' },
-        .{ day_seconds.getHoursIntoDay(), 2, ':' },
-        .{ day_seconds.getMinutesIntoHour(), 2, ':' },
-        .{ day_seconds.getSecondsIntoMinute(), 2, '.' },
-        .{ @intCast(@mod(time_ns, std.time.ns_per_s)), 9, 'Z' },
-    };
-    var at: usize = 0;
-    for (parts) |part| {
-        var rest = part[0];
-        var place = at + part[1];
-        while (place > at) {
-            place -= 1;
-            buffer[place] = '0' + @as(u8, @intCast(rest % 10));
-            rest /= 10;
-        }
-        buffer[at + part[1]] = part[2];
-        at += part[1] + 1;
-    }
-}
-
-test "a time is RFC 3339 with nine digits" {
-    var buffer: [stamp_bytes]u8 = undefined;
-    formatTime(&buffer, 1_709_210_096_000_000_007);
-    try std.testing.expectEqualStrings("2024-02-29T12:34:56.000000007Z", &buffer);
 }

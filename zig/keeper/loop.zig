@@ -24,20 +24,22 @@ pub fn run(keeper: *Keeper) noreturn {
     connection.add(keeper, .{ .raw = control }, true);
     // What the client sent before it made us is here already.
     connection.receive(keeper, 0);
+    var now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     while (true) {
         var events: [64]linux.epoll_event = undefined;
         const ready = linux.epoll_pwait(
             keeper.epoll.raw,
             &events,
             events.len,
-            timeoutMs(keeper),
+            timeoutMs(keeper, now),
             null,
         );
         if (linux.errno(ready) == .SUCCESS) {
             for (events[0..ready]) |event| react(keeper, event);
             if (ready == 0) idle(keeper);
         }
-        onTime(keeper);
+        now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+        onTime(keeper, now);
     }
 }
 
@@ -72,12 +74,10 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
     }
 }
 
-/// Nothing to react to: what was put off while children build, or memory that a burst of output
-/// took.
+/// Nothing to react to: what was put off while children build.
 fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
-    if (keeper.housekeeping_due) return housekeeping.run(keeper);
-    if (log.isDirty()) log.relax();
+    if (keeper.housekeeping_due) housekeeping.run(keeper);
 }
 
 /// One launch at a time, so that a child that has exec'd in between is heard of.
@@ -90,23 +90,23 @@ fn runLater(keeper: *Keeper) void {
 }
 
 /// -1 for "until something happens".
-fn timeoutMs(keeper: *Keeper) i32 {
+fn timeoutMs(keeper: *Keeper, now: i64) i32 {
     if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
     var next: i64 = std.math.maxInt(i64);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
     if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);
     if (keeper.input_retry_ns > 0) next = @min(next, keeper.input_retry_ns);
+    if (log.wakeNs() > 0) next = @min(next, log.wakeNs());
     for (keeper.used()) |*process| {
         if (process.state != .free and process.wake_ns > 0) next = @min(next, process.wake_ns);
     }
-    const relax_ms = 1000;
-    if (next == std.math.maxInt(i64)) return if (log.isDirty()) relax_ms else -1;
-    const left = next - calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    if (next == std.math.maxInt(i64)) return -1;
+    const left = next - now;
     return @intCast(std.math.clamp(@divFloor(left, std.time.ns_per_ms) + 1, 0, 60_000));
 }
 
-fn onTime(keeper: *Keeper) void {
-    const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+fn onTime(keeper: *Keeper, now: i64) void {
+    log.onTime(now);
     end.onTime(keeper, now);
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
     if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) attach.retryInputs(keeper);

@@ -15,7 +15,7 @@ const Process = keeper_file.Process;
 const linux = calls.linux;
 const check = report_file.check;
 
-pub const Which = enum(u8) { out, err };
+pub const Which = @import("lines.zig").Which;
 
 /// The descriptors of the launch request become the process's.
 pub fn adopt(process: *Process, fds: *[3]Fd) void {
