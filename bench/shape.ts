@@ -17,8 +17,8 @@ export type Shape = {
   readonly userNamespace: boolean;
   readonly readOnlyRoot: boolean;
   /**
-   * Containers of the same subject that run already: started in `prepare`, in one pod beside the
-   * one that is measured, ended in `cleanup`.
+   * Containers of the same subject that run already, in one pod beside the one that is measured.
+   * Started and ended within `run`, off the clock: other cells of the round must not meet them.
    */
   readonly existing: number;
   /** Further mounts in the mount namespace that the subject stands in; see `crowd.ts`. */

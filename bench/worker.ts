@@ -1,15 +1,20 @@
-// The peapod cell in a process of its own: a line on standard input is one round, its sample is one
+// The peapod cell in a process of its own: a line on standard input is one round, its answer is one
 // line on standard output. So that a cell can stand in a mount namespace that its parent made.
-import { peapodSubject } from "./peapod.ts";
-import { fullShape } from "./shape.ts";
+import type { Job } from "./cell.ts";
+import { peapodCell } from "./peapod.ts";
 
-const [directory = "", containers = "2", joins = "100"] = process.argv.slice(2);
-const cell = peapodSubject().cell({
-  work: { kind: "join", count: Number(joins) },
-  shape: { ...fullShape, containers: Number(containers) },
-  directory,
-});
-const absent = await cell.prepare();
-console.log(JSON.stringify(absent ?? { ready: true }));
-for await (const _ of console) console.log(JSON.stringify(await cell.run()));
+// From `worker-cell.ts`, which has the same type.
+const job: Job = JSON.parse(process.argv[2] ?? "");
+const cell = peapodCell(job);
+
+async function answer(work: () => Promise<object | undefined>): Promise<void> {
+  try {
+    console.log(JSON.stringify((await work()) ?? { sample: {} }));
+  } catch (error) {
+    console.log(JSON.stringify({ failed: error instanceof Error ? error.message : String(error) }));
+  }
+}
+
+await answer(() => cell.prepare());
+for await (const _ of console) await answer(async () => ({ sample: await cell.run() }));
 await cell.cleanup();
