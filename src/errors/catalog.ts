@@ -79,10 +79,57 @@ const entries = {
     meaning: "The manifest sets a limit whose cgroup controller this host does not offer.",
     hint: "enable the controller, remove the limit, or go without: --missing-controllers=warn",
   },
-  "image.unknown": {
-    meaning:
-      "The image is neither `host` nor `rootfs:/absolute/directory`, the two there are so far.",
-    hint: "use image: host, or unpack the image and use image: rootfs:/its/directory",
+  "image.invalid-name": {
+    meaning: "The name of an image breaks the rules for names. The kubelet's InvalidImageName.",
+    hint: "names are [registry/]path[:tag][@sha256:digest], the path in lower case",
+  },
+  "image.not-found": {
+    meaning: "No such image is there to be had. The kubelet's ErrImagePull.",
+    hint: "check the name and the tag; peapod images lists what is stored",
+  },
+  "image.never-pulled": {
+    meaning: "The image is not stored, and it may not be pulled. The kubelet's ErrImageNeverPull.",
+    hint: "peapod pull it first, or write imagePullPolicy: IfNotPresent",
+  },
+  "image.denied": {
+    meaning: "The registry wants credentials, or others. The kubelet's ErrImagePull.",
+    hint: "log in with docker login or skopeo login; peapod reads the same files",
+  },
+  "image.unreachable": {
+    meaning: "A registry did not answer, or broke off. The kubelet's ErrImagePull.",
+    hint: "what had arrived is kept: pull again to go on from there",
+  },
+  "image.registry-failed": {
+    meaning: "A registry answered with an error, or with nonsense. The kubelet's ErrImagePull.",
+  },
+  "image.digest-mismatch": {
+    meaning: "Bytes are not those that their digest promises; nothing of them was kept.",
+    hint: "pull again; if it stays, the registry or what stands before it is damaged",
+  },
+  "image.unsupported": {
+    meaning: "The image is of a kind that peapod cannot use.",
+  },
+  "image.refused": {
+    meaning: "A layer holds what no honest image needs; nothing of it was kept.",
+    hint: "do not trust this image; layers are damaged by accident only rarely",
+  },
+  "image.configuration": {
+    meaning: "A file that says how registries are reached is wrong: hosts.toml or config.json.",
+  },
+  "image.store-failed": {
+    meaning: "The store of images could not be read or written.",
+    hint: "look for room on the disk of --root; peapod prune frees what no name and no pod uses",
+  },
+  "image.user-unknown": {
+    meaning: "The image wants to run as a user that its own /etc/passwd does not have.",
+    hint: "use a number, or another image",
+  },
+  "image.in-use": {
+    meaning: "A running pod uses the image.",
+    hint: "end the pod first, or give --force to remove only the name",
+  },
+  "image.bad-archive": {
+    meaning: "A file is no image archive: neither an OCI layout nor made by docker save.",
   },
   "image.unusable": {
     meaning: "The image's files cannot serve as a root file system.",

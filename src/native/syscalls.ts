@@ -16,8 +16,19 @@ const numbers = {
     socketpair: 53,
     setsockopt: 54,
     fcntl: 72,
+    flock: 73,
+    lsetxattr: 189,
+    lgetxattr: 192,
+    llistxattr: 195,
     openat: 257,
+    mkdirat: 258,
+    mknodat: 259,
     fchownat: 260,
+    unlinkat: 263,
+    linkat: 265,
+    symlinkat: 266,
+    fchmodat: 268,
+    utimensat: 280,
     waitid: 247,
     clock_gettime: 228,
     pipe2: 293,
@@ -33,8 +44,19 @@ const numbers = {
     socketpair: 199,
     setsockopt: 208,
     fcntl: 25,
+    flock: 32,
+    lsetxattr: 6,
+    lgetxattr: 9,
+    llistxattr: 12,
     openat: 56,
+    mkdirat: 34,
+    mknodat: 33,
     fchownat: 54,
+    unlinkat: 35,
+    linkat: 37,
+    symlinkat: 36,
+    fchmodat: 53,
+    utimensat: 88,
     waitid: 95,
     clock_gettime: 113,
     pipe2: 59,
@@ -64,12 +86,13 @@ const table: Readonly<Record<SyscallName, number>> =
 
 /** The raw result: negative is an errno. Views must come from `alloc`. */
 export function trySyscall(name: SyscallName, ...args: readonly Argument[]): number {
-  const words = [0, 1, 2, 3, 4, 5].map((index) => word(args[index] ?? 0));
-  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = words;
+  const number = table[name];
+  const [a = 0, b = 0, c = 0, d = 0, e = 0, f = 0] = args;
+  const [A, B, C, D, E, F] = [word(a), word(b), word(c), word(d), word(e), word(f)];
   // A poll or a signal handler may interrupt any of these; the kernel then wants them called again.
   const eintr = -4;
   for (;;) {
-    const result = Number(library().peapod_syscall(table[name], a, b, c, d, e, f));
+    const result = Number(library().peapod_syscall(number, A, B, C, D, E, F));
     if (result !== eintr) return result;
   }
 }
@@ -91,6 +114,7 @@ export const O_RDONLY = 0;
 export const O_WRONLY = 1;
 export const O_RDWR = 2;
 export const O_CREAT = 0o100;
+export const O_EXCL = 0o200;
 export const O_TRUNC = 0o1000;
 export const O_NONBLOCK = 0o4000;
 export const O_CLOEXEC = 0o2000000;
@@ -138,12 +162,43 @@ export function duplicate(fd: number): number {
  */
 export function openBeneath(root: number, path: string, flags: number, mode: number): number {
   const [resolveNoMagicLinks, resolveInRoot] = [0x02n, 0x10n];
+  const opened = tryOpenHow(root, path, flags, mode, resolveNoMagicLinks | resolveInRoot);
+  if (opened < 0) throw new SyscallError("openat2", -opened);
+  return opened;
+}
+
+function tryOpenHow(
+  root: number,
+  path: string,
+  flags: number,
+  mode: number,
+  resolve: bigint,
+): number {
   const how = alloc(24);
   const view = new DataView(how.buffer);
   view.setBigUint64(0, BigInt(flags | O_CLOEXEC), true);
   view.setBigUint64(8, BigInt(mode), true);
-  view.setBigUint64(16, resolveNoMagicLinks | resolveInRoot, true);
-  return syscall("openat2", root, cString(path), how, how.length);
+  view.setBigUint64(16, resolve, true);
+  return trySyscall("openat2", root, cString(path), how, how.length);
+}
+
+/**
+ * A name beneath a directory that no link may take part in, or a negative errno: for the files of
+ * strangers.
+ */
+export function tryOpenStrictly(root: number, path: string, flags: number): number {
+  const [noXdev, noMagicLinks, noSymlinks, beneath] = [1n, 2n, 4n, 8n];
+  // A link at the end is opened itself with O_PATH and O_NOFOLLOW, which the kernel allows.
+  return tryOpenHow(root, path, flags, 0, noXdev | noMagicLinks | noSymlinks | beneath);
+}
+
+/** An advisory lock that ends with the descriptor, and so with its process. False: it is held. */
+export function tryLock(fd: number, kind: "shared" | "exclusive"): boolean {
+  const [shared, exclusive, nonBlocking] = [1, 2, 4];
+  const result = trySyscall("flock", fd, (kind === "shared" ? shared : exclusive) | nonBlocking);
+  const wouldBlock = -11;
+  if (result < 0 && result !== wouldBlock) throw new SyscallError("flock", -result);
+  return result >= 0;
 }
 
 /** True once the child has been reaped, or was by somebody else. */

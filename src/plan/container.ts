@@ -61,7 +61,7 @@ export function planContainer(
       ...shared.build,
       ...volumes.flatMap(({ build }) => build),
       ...planEnter(container, facts, options.enter ?? "enter_by_move"),
-      ...steps("limit", container.field, planLimits(facts, terminalOf(container))),
+      ...steps("limit", container.field, planLimits(facts, terminalOf(container), container.user)),
       ...planExec(container),
       // The process starts without it; its first output waits in the pipe.
       ...planLog(container, options.log ?? defaultLogPolicy, slots),

@@ -2,7 +2,7 @@
 // namespace needs.
 
 import type { HostFacts } from "../spec/host-facts.ts";
-import type { ResolvedPod } from "../spec/resolved.ts";
+import type { ResolvedPod, ResolvedUser } from "../spec/resolved.ts";
 import type { TerminalSize } from "./limits.ts";
 import { planLimits, planPauseLimits } from "./limits.ts";
 import type { Plan } from "./plan.ts";
@@ -17,6 +17,7 @@ export interface ExecRequest {
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly workingDir: string;
+  readonly user: ResolvedUser;
   readonly oomScoreAdj: number;
   readonly tty: TerminalSize | undefined;
   readonly deadlineMs: number;
@@ -53,7 +54,7 @@ export function planExec(
       ]),
       // Before the namespaces are joined: the host's procfs is out of reach from inside.
       ...steps("build", "", [{ op: "set_oom_score", value: request.oomScoreAdj }]),
-      ...steps("limit", "", planLimits(facts, request.tty)),
+      ...steps("limit", "", planLimits(facts, request.tty, request.user)),
       ...steps("exec", "", [
         {
           op: "exec",

@@ -2,6 +2,7 @@
 // field: containerd's, CRI-O's and the kubelet's, each cited where it stands.
 
 import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedUser } from "../spec/resolved.ts";
 import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
 import type { Op } from "./plan.ts";
 import { compileSeccomp } from "./seccomp/compile.ts";
@@ -17,7 +18,11 @@ const rlimitCore = 4;
 const openFiles = { soft: 1024, hardMax: 524_288 };
 
 /** In this order: each step takes away what the ones before it needed (man 7 capabilities). */
-export function planLimits(facts: HostFacts, tty: TerminalSize | undefined): Op[] {
+export function planLimits(
+  facts: HostFacts,
+  tty: TerminalSize | undefined,
+  user: ResolvedUser,
+): Op[] {
   const hard = Math.min(openFiles.hardMax, facts.openFilesMax);
   const mask = capabilityMask(defaultCapabilities);
   return [
@@ -27,7 +32,7 @@ export function planLimits(facts: HostFacts, tty: TerminalSize | undefined): Op[
     ...(tty ? [{ op: "open_terminal", rows: tty.rows, columns: tty.columns } as const] : []),
     // Dropping needs CAP_SETPCAP, which the next steps take.
     { op: "drop_bounding", keep: mask },
-    { op: "set_user", uid: 0, gid: 0, groups: new Uint8Array(0) },
+    { op: "set_user", uid: user.uid, gid: user.gid, groups: encodeGroups(user.groups) },
     { op: "set_capabilities", permitted: mask, inheritable: 0n, ambient: 0n },
     { op: "set_no_new_privileges" },
     // Last: the filter forbids what the steps before it did.
@@ -40,6 +45,10 @@ export function planLimits(facts: HostFacts, tty: TerminalSize | undefined): Op[
       }),
     },
   ];
+}
+
+function encodeGroups(groups: readonly number[]): Uint8Array {
+  return new Uint8Array(Uint32Array.from(groups).buffer);
 }
 
 /** A process with nothing to take: no capability, the same filter. */

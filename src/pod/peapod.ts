@@ -5,7 +5,9 @@ import { PodError } from "../errors/pod-error.ts";
 import type { KeeperClient } from "../launch/keeper-client.ts";
 import type { LogPolicy } from "../plan/container.ts";
 import { defaultLogPolicy } from "../plan/container.ts";
+import type { PreparedImages } from "../image/prepare.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
+import { isBuiltIn } from "../resolve/image.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
@@ -84,8 +86,10 @@ export class PodHost implements AsyncDisposable {
     const release = await this.#queue.take(options.signal);
     try {
       this.#refuseWhenClosed();
+      using images = wantsStore(spec) ? await this.#prepareImages(spec, options) : undefined;
       const pod = await startPod(spec, facts, {
         ...options,
+        images,
         places: this.places,
         seed: this.#seed,
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
@@ -115,9 +119,25 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
-  plan(spec: PodSpec): string {
+  /** No code for images is loaded for pods that want none from the store. */
+  async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
+    const { prepareImages } = await import("../image/prepare.ts");
+    const containers = spec.containers.filter(({ image }) => !isBuiltIn(image));
+    return prepareImages(spec, containers, {
+      ...this.#options.images,
+      root: this.places.root,
+      mayPull: options !== undefined,
+      warn: (message) => this.#warn(message),
+      onProgress: options?.onPull,
+      signal: options?.signal,
+    });
+  }
+
+  async plan(spec: PodSpec): Promise<string> {
+    using images = wantsStore(spec) ? await this.#prepareImages(spec, undefined) : undefined;
     return printPodPlan(spec, this.facts(), {
       places: this.places,
+      images,
       podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
       missingControllers: "warn",
       warn: () => {},
@@ -291,6 +311,10 @@ function logPolicyOf({ containerLogs = {} }: OpenOptions): LogPolicy {
     filesMax: containerLogs.filesMax ?? defaultLogPolicy.filesMax,
     dropWhenFull: containerLogs.whenFull === "drop",
   };
+}
+
+function wantsStore(spec: PodSpec): boolean {
+  return spec.containers.some(({ image }) => !isBuiltIn(image));
 }
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {

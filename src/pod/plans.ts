@@ -12,6 +12,7 @@ import { planSandbox } from "../plan/sandbox.ts";
 import type { ResolveOptions } from "../resolve/pod.ts";
 import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
+import type { ImageSource } from "../resolve/image.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { IdRange, ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
 import { hostIds } from "./claims.ts";
@@ -44,7 +45,7 @@ export interface PlannedProcess {
 export function printPodPlan(
   spec: PodSpec,
   facts: HostFacts,
-  options: Policy & { readonly ids: IdRange },
+  options: Policy & { readonly ids: IdRange; readonly images: ImageSource | undefined },
 ): string {
   const uid = "00000000-0000-0000-0000-000000000000";
   // A plan that is only read takes no range; it shows the first.
@@ -102,6 +103,7 @@ export function planProcesses(
     plan: once(() => planContainer(pod, container, facts, { log: options.log })),
     request: {
       ...requestOf(index + 1),
+      stopSignal: container.stopSignal,
       process: container.process,
       // In the order of the manifest: one execs when the one before it has.
       after: index === 0 ? noProcess : container.process - 1,

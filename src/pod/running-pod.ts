@@ -4,6 +4,7 @@ import { PodError } from "../errors/pod-error.ts";
 import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { planExec } from "../plan/exec.ts";
+import { rootUser } from "../spec/resolved.ts";
 import { mergeEnv, resolveCandidates } from "../resolve/command.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
@@ -246,6 +247,7 @@ export class RunningPod implements Pod {
         argv: command,
         env,
         workingDir: options.cwd ?? entry.workingDir,
+        user: entry.user ?? rootUser,
         oomScoreAdj: entry.oomScoreAdj,
         tty: typeof options.tty === "object" ? options.tty : options.tty ? defaultSize : undefined,
         deadlineMs: execDeadlineMs,

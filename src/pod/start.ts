@@ -2,6 +2,7 @@
 
 import { PodError } from "../errors/pod-error.ts";
 import { explainReply } from "../launch/explain.ts";
+import type { PreparedImages } from "../image/prepare.ts";
 import type { KeeperClient, KeeperEvents, Reply } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
@@ -16,6 +17,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { qosClass, sum } from "../spec/qos.ts";
+import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { KeeperGroup, Seed } from "./keepers.ts";
@@ -36,6 +38,7 @@ import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
 
 export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
+  readonly images?: PreparedImages | undefined;
   readonly onEvent: (event: PodEvent) => void;
 }
 
@@ -63,6 +66,7 @@ export async function startPod(
       deadlineMs: options.timeoutMs ?? launchTimeoutMs,
       files: options.files ?? {},
     });
+    options.images?.keepFor(uid, pod.places.stateParent);
     return await launchPod(spec, pod, keeper, facts, options, startNs);
   } catch (error) {
     await dismissKeeper(keeper);
@@ -299,6 +303,9 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       process: container.process,
       env: [...container.env],
       workingDir: container.workingDir,
+      ...(container.user !== rootUser && {
+        user: { ...container.user, groups: [...container.user.groups] },
+      }),
       oomScoreAdj: oomScoreAdj(qos, container.resources, facts.memoryBytes),
       tty: container.tty,
       stdin: container.stdin,

@@ -18,6 +18,14 @@ const ContainerEntry = Type.Object({
   process: Type.Integer(),
   env: Type.Array(Text),
   workingDir: Text,
+  /** Missing where it is root. */
+  user: Type.Optional(
+    Type.Object({
+      uid: Type.Integer(),
+      gid: Type.Integer(),
+      groups: Type.Array(Type.Integer()),
+    }),
+  ),
   oomScoreAdj: Type.Integer(),
   tty: Type.Boolean(),
   stdin: Type.Boolean(),

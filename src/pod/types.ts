@@ -1,6 +1,7 @@
 // The public shapes of a running pod: what services and the command line see. No behaviour belongs
 // here.
 
+import type { PullProgress } from "../image/pull.ts";
 import type { PodError } from "../errors/pod-error.ts";
 
 export interface OpenOptions {
@@ -40,6 +41,8 @@ export interface OpenOptions {
      */
     readonly whenFull?: "block" | "drop";
   };
+  /** How images are found. */
+  readonly images?: ImageOptions;
   /** Pods that may run at once through this object; further ones queue. Default: no bound. */
   readonly podsMax?: number;
   /** Starts that may wait for a place; one more rejects with `pod.queue-full`. Default 1000. */
@@ -52,6 +55,16 @@ export interface OpenOptions {
   readonly signal?: AbortSignal;
 }
 
+export interface ImageOptions {
+  /** For names without a registry, asked in this order. Default: docker.io, as everywhere. */
+  readonly registries?: readonly string[];
+  /**
+   * Directories in containerd's layout, `HOST/hosts.toml`. Default: /etc/peapod/certs.d, then
+   * /etc/containerd/certs.d and /etc/docker/certs.d.
+   */
+  readonly hostsDirectories?: readonly string[];
+}
+
 export interface UpOptions {
   /** `owner` (default): the pod ends when this process does; `detached`: it lives until `down`. */
   readonly lifetime?: "owner" | "detached";
@@ -61,6 +74,8 @@ export interface UpOptions {
   readonly files?: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
   /** Record when each operation ended; see `Pod.trace`. */
   readonly trace?: boolean;
+  /** Hears of each layer that is pulled before the launch. */
+  readonly onPull?: (progress: PullProgress) => void;
   readonly signal?: AbortSignal;
 }
 

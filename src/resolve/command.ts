@@ -18,6 +18,15 @@ export function withPath(env: readonly string[]): string[] {
     : [`PATH=${defaultPath}`, ...env];
 }
 
+/** As Kubernetes: `command` takes the place of both, `args` only of what the image would add. */
+export function mergeCommand(
+  own: { readonly command?: readonly string[]; readonly args?: readonly string[] },
+  image: { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] },
+): string[] {
+  if (own.command) return [...own.command, ...(own.args ?? [])];
+  return [...image.entrypoint, ...(own.args ?? image.cmd)];
+}
+
 /** A later variable of the same name wins, in the place of the first. */
 export function mergeEnv(defaults: readonly string[], own: readonly string[]): string[] {
   const byName = new Map<string, string>();

@@ -1,6 +1,5 @@
 // Spec → ResolvedPod: all I/O of a launch but the launch itself. After it no field is optional.
 
-import { statSync } from "node:fs";
 import { hostname as hostHostname } from "node:os";
 import type { PodErrorParts } from "../errors/pod-error.ts";
 import { PodError } from "../errors/pod-error.ts";
@@ -16,13 +15,13 @@ import type {
   PodPlaces,
   ResolvedContainer,
   ResolvedPod,
-  ResolvedRoot,
   ResolvedVolume,
   VolumeFile,
 } from "../spec/resolved.ts";
-import { mergeEnv, resolveCandidates, withPath } from "./command.ts";
+import { mergeCommand, mergeEnv, resolveCandidates, withPath } from "./command.ts";
 import { printHostname } from "./generated-files.ts";
-import { hostImageEnv, resolveHostImage } from "./host-image.ts";
+import type { ImageSource } from "./image.ts";
+import { resolveImage } from "./image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
 
 export interface ResolveOptions {
@@ -34,6 +33,8 @@ export interface ResolveOptions {
   readonly missingControllers: "refuse" | "warn";
   readonly warn: (message: string) => void;
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
+  /** Those from the store, which were brought before; undefined where no container wants any. */
+  readonly images?: ImageSource | undefined;
 }
 
 /**
@@ -212,8 +213,8 @@ function resolveContainer(
   hostname: string,
   options: ResolveOptions,
 ): ResolvedContainer {
-  const { root, env: imageEnv } = resolveImage(spec, container, options.places);
-  const argv = [...(container.command ?? []), ...(container.args ?? [])];
+  const image = resolveImage(spec, container, options);
+  const argv = mergeCommand(container, image);
   const [command] = argv;
   if (command === undefined) {
     throw fault(spec, container.field, {
@@ -223,9 +224,9 @@ function resolveContainer(
   }
   const own = container.env.map(({ name, value }) => `${name}=${value}`);
   const defaults = [
-    ...imageEnv,
+    ...image.env,
     `HOSTNAME=${hostname}`,
-    "HOME=/root",
+    ...(image.env.some((entry) => entry.startsWith("HOME=")) ? [] : [`HOME=${image.home}`]),
     ...(container.tty ? ["TERM=xterm"] : []),
   ];
   const env = withPath(mergeEnv(defaults, own));
@@ -233,11 +234,13 @@ function resolveContainer(
     name: container.name,
     field: container.field,
     process: index,
-    root,
+    root: image.root,
     candidates: resolveCandidates(command, env),
     argv,
     env,
-    workingDir: container.workingDir ?? ("/" as GuestPath),
+    workingDir: container.workingDir ?? (image.workingDir as GuestPath),
+    user: image.user,
+    stopSignal: image.stopSignal,
     resources: container.resources,
     mounts: container.volumeMounts.map((mount) => ({
       field: mount.field,
@@ -251,29 +254,4 @@ function resolveContainer(
     tty: container.tty,
     logName: "0.log",
   };
-}
-
-function resolveImage(
-  spec: PodSpec,
-  container: ContainerSpec,
-  places: Places,
-): { readonly root: ResolvedRoot; readonly env: readonly string[] } {
-  const { image } = container;
-  if (image === "host") return { root: resolveHostImage(places.root), env: hostImageEnv };
-  const field = `${container.field}.image`;
-  if (!image.startsWith("rootfs:/")) {
-    throw fault(spec, field, {
-      code: "image.unknown",
-      message: `container ${container.name} asks for the image ${JSON.stringify(image)}`,
-    });
-  }
-  const path = image.slice("rootfs:".length);
-  const stat = statSync(path, { throwIfNoEntry: false });
-  if (!stat?.isDirectory()) {
-    throw fault(spec, field, {
-      code: "image.unusable",
-      message: `${path} is ${stat ? "not a directory" : "missing"}, so it cannot be the root of container ${container.name}`,
-    });
-  }
-  return { root: { layers: [path as HostPath], binds: [] }, env: hostImageEnv };
 }

@@ -66,6 +66,8 @@ export interface ContainerSpec {
   /** Field path of this container: `spec.containers[0]`. */
   readonly field: string;
   readonly image: string;
+  /** Left out, it depends on the image's tag. */
+  readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
   /** Already expanded with `$(VAR)`; undefined means the image's. */
   readonly command?: readonly string[];
   readonly args?: readonly string[];

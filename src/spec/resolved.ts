@@ -83,6 +83,9 @@ export interface ResolvedContainer {
   readonly argv: readonly string[];
   readonly env: readonly string[];
   readonly workingDir: GuestPath;
+  readonly user: ResolvedUser;
+  /** Asks the first process to end. */
+  readonly stopSignal: number;
   readonly resources: ContainerSpec["resources"];
   readonly mounts: readonly ResolvedMount[];
   readonly stdin: boolean;
@@ -91,6 +94,16 @@ export interface ResolvedContainer {
   /** `0.log`. */
   readonly logName: string;
 }
+
+/** Inside the container. */
+export interface ResolvedUser {
+  readonly uid: number;
+  readonly gid: number;
+  /** Supplementary ones. */
+  readonly groups: readonly number[];
+}
+
+export const rootUser: ResolvedUser = { uid: 0, gid: 0, groups: [] };
 
 export interface ResolvedRoot {
   /** Directories, the topmost first. */

@@ -16,6 +16,7 @@ import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
 import type { HostFacts } from "../../src/spec/host-facts.ts";
 import type { HostPath } from "../../src/spec/paths.ts";
+import { rootUser } from "../../src/spec/resolved.ts";
 import type { ResolvedPod } from "../../src/spec/resolved.ts";
 import { describe } from "../support/describe.ts";
 
@@ -133,6 +134,7 @@ function plansOf(pod: ResolvedPod, facts: HostFacts): Readonly<Record<string, Pl
     argv: ["sh"],
     env: ["PATH=/bin"],
     workingDir: "/",
+    user: rootUser,
     oomScoreAdj: 1000,
     tty: { rows: 24, columns: 80 },
     deadlineMs: 30_000,

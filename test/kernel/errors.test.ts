@@ -65,7 +65,11 @@ const cases: Readonly<Record<string, Case>> = {
   "container.not-executable-format": { container: ["command: [/text]"] },
   "container.bad-directory": { container: ["command: [/probe]", "workingDir: /plain/inner"] },
   "container.no-command": { container: ["stdin: false"] },
-  "image.unknown": { image: "nginx:1.27", container: ["command: [nginx]"] },
+  "image.never-pulled": {
+    image: "nginx:1.27",
+    container: ["imagePullPolicy: Never", "command: [nginx]"],
+  },
+  "image.invalid-name": { image: "Nginx:1.27", container: ["command: [nginx]"] },
   "image.unusable": { image: "rootfs:FOLDER/nowhere", container: ["command: [/probe]"] },
   "image.unusable-file": { image: "rootfs:FOLDER/rootfs/plain", container: ["command: [/probe]"] },
   "volume.source-missing": {

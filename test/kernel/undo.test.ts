@@ -21,8 +21,8 @@ interface Failure {
 }
 
 /** Every operation of every plan of a pod, in order. */
-function everyFailure(host: TestHost, manifest: PodManifest): Failure[] {
-  const text = host.pods.plan(readPodManifest(manifest));
+async function everyFailure(host: TestHost, manifest: PodManifest): Promise<Failure[]> {
+  const text = await host.pods.plan(readPodManifest(manifest));
   const heads = [...text.matchAll(/^(.+): \w+ plan, (\d+) operations/gm)];
   let next = 0;
   return heads.flatMap(([, subject = "", count = ""]) => {
@@ -45,7 +45,7 @@ async function failingUp(host: TestHost, manifest: PodManifest, failAt: Failure)
 /** One line for each operation that did not fail as it should, or left something. */
 async function walk(host: TestHost, manifest: PodManifest): Promise<string[]> {
   const wrong: string[] = [];
-  for (const failure of everyFailure(host, manifest)) {
+  for (const failure of await everyFailure(host, manifest)) {
     const { plan, operation, operations } = failure;
     const said = await failingUp(host, manifest, failure);
     const place = `plan ${plan}, operation ${operation + 1} of ${operations}`;
@@ -63,7 +63,7 @@ kernelTest(
   async () => {
     await using host = await openTestHost();
     const manifest = podOf(host, "plain", { first: ["pause"], second: ["pause"] });
-    expect(everyFailure(host, manifest).length).toBeGreaterThan(80);
+    expect((await everyFailure(host, manifest)).length).toBeGreaterThan(80);
     expect(await walk(host, manifest)).toEqual([]);
   },
   timeoutMs,

@@ -102,7 +102,6 @@ status: {phase: Running}
   ).toEqual([
     "3 metadata.uid: every launch gives the pod an id of its own",
     "3 metadata.creationTimestamp: there is no API server; nobody keeps it",
-    "5 spec.containers[0].imagePullPolicy: nothing is pulled; images are the host's own or a directory",
     ...["containerPort", "name", "protocol"].map(
       (key) =>
         `5 spec.containers[0].ports[0].${key}: documentation: every port of the pod is open to whoever reaches the pod`,

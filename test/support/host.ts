@@ -130,7 +130,7 @@ export class TestHost implements AsyncDisposable {
  * pods.
  */
 function isKept(path: string): boolean {
-  return /\/(rootfs|host-image)(\/|$)/.test(path);
+  return /\/(rootfs|host-image|images)(\/|$)/.test(path);
 }
 
 /** Opened warm: one pod has come and gone, so that what a process opens only once is open. */

@@ -72,6 +72,7 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
     name: container.name,
     field,
     image: container.image,
+    ...(container.imagePullPolicy && { imagePullPolicy: container.imagePullPolicy }),
     ...words("command"),
     ...words("args"),
     ...(container.workingDir !== undefined && { workingDir: container.workingDir }),

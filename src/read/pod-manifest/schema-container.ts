@@ -130,10 +130,7 @@ export const Container = z.strictObject({
   stdin: z.boolean().optional(),
   stdinOnce: z.boolean().optional(),
   ports: z.array(Port).max(entriesMax, tooMany(entriesMax)).readonly().optional(),
-  imagePullPolicy: inert(
-    z.enum(["Always", "IfNotPresent", "Never"]),
-    "nothing is pulled; images are the host's own or a directory",
-  ),
+  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).optional(),
   securityContext: SecurityContext,
 
   envFrom: refused(undefined, none),

@@ -11,7 +11,7 @@ import { DnsLabel, DnsSubdomain, Hostname } from "./text.ts";
 const noScheduler = "there is one host; nothing is scheduled";
 const noApiServer = "there is no API server; nobody keeps it";
 const noServiceAccount = "there is no API server for the pod to talk to";
-const nothingPulled = "nothing is pulled; images are the host's own or a directory";
+const noSecrets = "there are no Secrets; credentials come from Docker's config.json";
 
 /** 68 years: as milliseconds it still is an exact number. */
 const graceSecondsMax = 2_147_483_647;
@@ -72,7 +72,7 @@ const Spec = z.strictObject({
   automountServiceAccountToken: inert(z.boolean(), noServiceAccount),
   enableServiceLinks: inert(z.boolean(), "there are no Services to link to"),
   evictionResponders: inert(Objects, "nothing is evicted"),
-  imagePullSecrets: inert(Objects, nothingPulled),
+  imagePullSecrets: inert(Objects, noSecrets),
   nodeName: inert(z.string(), noScheduler),
   nodeSelector: inert(Texts, noScheduler),
   preemptionPolicy: inert(z.string(), noScheduler),

@@ -1,0 +1,212 @@
+// The images of a pod, before it starts: pulled as their policy says, found in the store, and kept
+// there for as long as the pod lives.
+
+import { constants } from "node:os";
+import { join } from "node:path";
+import { PodError } from "../errors/pod-error.ts";
+import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
+import { originOf } from "../spec/pod-spec.ts";
+import type { ResolvedUser } from "../spec/resolved.ts";
+import { layerRoots, readImage, searchRegistries } from "./image.ts";
+import type { StoredImage } from "./image.ts";
+import type { StoredName } from "./names.ts";
+import { findName } from "./names.ts";
+import type { PullOptions } from "./pull.ts";
+import { pullImage } from "./pull.ts";
+import { parseReference } from "./reference.ts";
+import { ImageStore } from "./store.ts";
+import { resolveUser } from "./user.ts";
+import { recordUse } from "./uses.ts";
+
+/** What a container takes from its image. */
+export interface PreparedImage {
+  readonly id: string;
+  /** Directories, the topmost first. */
+  readonly layers: readonly string[];
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly home: string;
+  readonly workingDir: string;
+  readonly user: ResolvedUser;
+  readonly stopSignal: number;
+}
+
+/** By the text of the manifest. Nothing of them is removed until it is disposed of. */
+export class PreparedImages extends Map<string, PreparedImage> implements Disposable {
+  readonly #store: ImageStore;
+  readonly #lock: Disposable;
+
+  constructor(store: ImageStore, lock: Disposable) {
+    super();
+    this.#store = store;
+    this.#lock = lock;
+  }
+
+  /** From here on they are kept for the pod itself. */
+  keepFor(uid: string, stateParent: string): void {
+    recordUse(this.#store, uid, stateParent, [...this.values()]);
+  }
+
+  [Symbol.dispose](): void {
+    this.#lock[Symbol.dispose]();
+  }
+}
+
+export interface PrepareOptions extends PullOptions {
+  readonly root: string;
+  /** False for what is only planned. */
+  readonly mayPull: boolean;
+  readonly warn: (message: string) => void;
+}
+
+export async function prepareImages(
+  spec: PodSpec,
+  containers: readonly ContainerSpec[],
+  options: PrepareOptions,
+): Promise<PreparedImages> {
+  const store = new ImageStore(options.root);
+  const pulled = new Map<string, StoredName>();
+  for (const container of containers) {
+    try {
+      const name = pulled.get(container.image) ?? (await bring(store, container, options));
+      pulled.set(container.image, name);
+    } catch (error) {
+      throw at(spec, container, error);
+    }
+  }
+  const images = new PreparedImages(store, await store.share(options.signal));
+  try {
+    for (const container of containers) {
+      const name = pulled.get(container.image);
+      if (name === undefined) continue;
+      try {
+        const image = readImage(store, name);
+        images.set(container.image, describe(store, image, container.image, options.warn));
+      } catch (error) {
+        throw at(spec, container, error);
+      }
+    }
+    return images;
+  } catch (error) {
+    images[Symbol.dispose]();
+    throw error;
+  }
+}
+
+function at(spec: PodSpec, container: ContainerSpec, error: unknown): unknown {
+  if (!(error instanceof PodError) || error.origin) return error;
+  const { code, message, step, hint } = error;
+  return new PodError({
+    ...{ code, message },
+    ...(step !== undefined && { step }),
+    ...(hint !== undefined && { hint }),
+    origin: originOf(spec, `${container.field}.image`),
+  });
+}
+
+/** As the kubelet, but for one case: an image that is there outlives a registry that is not. */
+async function bring(
+  store: ImageStore,
+  container: ContainerSpec,
+  options: PrepareOptions,
+): Promise<StoredName> {
+  const { image } = container;
+  const found = findWhole(store, image, options);
+  const policy = container.imagePullPolicy ?? defaultPolicy(image, found);
+  if (policy === "IfNotPresent" && found) return found;
+  if (policy === "Never" || !options.mayPull) {
+    if (found) return found;
+    throw new PodError({
+      code: "image.never-pulled",
+      message: `the image ${JSON.stringify(image)} of container ${container.name} is not stored`,
+      ...(policy !== "Never" && { hint: `bring it first: peapod pull ${image}` }),
+    });
+  }
+  try {
+    return (await pullImage(store, image, options)).name;
+  } catch (error) {
+    options.signal?.throwIfAborted();
+    const isWritten = container.imagePullPolicy !== undefined;
+    if (!found || isWritten || !(error instanceof PodError)) throw error;
+    options.warn(`${image} is used as it is stored: ${error.message}`);
+    return found;
+  }
+}
+
+/** A name whose layers are all there. */
+function findWhole(
+  store: ImageStore,
+  text: string,
+  options: PrepareOptions,
+): StoredName | undefined {
+  const name = findName(store, text, searchRegistries(options));
+  if (name === undefined) return undefined;
+  return layerRoots(store, readImage(store, name)) ? name : undefined;
+}
+
+/** An id is what is stored, or nothing. */
+function defaultPolicy(text: string, found: StoredName | undefined): "Always" | "IfNotPresent" {
+  const isId = found !== undefined && /^(sha256:)?[0-9a-f]{4,64}$/.test(text);
+  if (isId) return "IfNotPresent";
+  const { tag, digest } = parseReference(text);
+  return tag === "latest" && digest === "" ? "Always" : "IfNotPresent";
+}
+
+function describe(
+  store: ImageStore,
+  image: StoredImage,
+  subject: string,
+  warn: (message: string) => void,
+): PreparedImage {
+  const roots = layerRoots(store, image);
+  if (roots === undefined || roots.length === 0) {
+    throw new PodError({
+      code: "image.unusable",
+      message: `the image ${subject} has ${roots ? "no layers" : "layers that are not unpacked"}`,
+      hint: roots ? "an image without files cannot be a root" : `run peapod pull ${subject}`,
+    });
+  }
+  const layers = roots.map((path) => join(path, "root")).toReversed();
+  const run = image.config.config ?? {};
+  const { home, ...user } = resolveUser(run.User ?? "", layers, subject);
+  return {
+    id: image.name.config,
+    layers,
+    entrypoint: run.Entrypoint ?? [],
+    cmd: run.Cmd ?? [],
+    env: (run.Env ?? []).filter((entry) => entry.indexOf("=") > 0),
+    home,
+    workingDir: cleanDirectory(run.WorkingDir ?? ""),
+    user,
+    stopSignal: signalNumber(run.StopSignal ?? "", subject, warn),
+  };
+}
+
+function cleanDirectory(text: string): string {
+  return join("/", text).replace(/(.)\/$/, "$1");
+}
+
+const sigterm = 15;
+
+/** `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`. */
+export function signalNumber(
+  text: string,
+  subject: string,
+  warn: (message: string) => void,
+): number {
+  if (text === "") return sigterm;
+  const name = text.toUpperCase().replace(/^(?!SIG|\d)/, "SIG");
+  const [, base, offset = "0"] = /^SIGRT(MIN|MAX)(?:[+-](\d{1,2}))?$/.exec(name) ?? [];
+  const [realTimeMin, realTimeMax] = [34, 64];
+  const known: Readonly<Record<string, number>> = constants.signals;
+  const number =
+    base === "MIN"
+      ? realTimeMin + Number(offset)
+      : base === "MAX"
+        ? realTimeMax - Number(offset)
+        : (known[name] ?? (/^\d+$/.test(name) ? Number(name) : 0));
+  if (number >= 1 && number <= realTimeMax) return number;
+  warn(`the stop signal ${JSON.stringify(text)} of ${subject} is not known; SIGTERM is sent`);
+  return sigterm;
+}

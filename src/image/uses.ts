@@ -1,0 +1,72 @@
+// Which pods use which layers: one small file for each pod, written before it starts. A file whose
+// pod is gone counts for nothing and is removed by who next removes anything.
+
+import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
+import Type from "typebox";
+import { Compile } from "typebox/compile";
+import type { ImageStore } from "./store.ts";
+
+const UseSchema = Type.Object({
+  uid: Type.String(),
+  /** Where its state directory stands for as long as it lives. */
+  stateParent: Type.String(),
+  /** Ids: digests of configurations. */
+  images: Type.Array(Type.String()),
+  /** Names below `layers`. */
+  layers: Type.Array(Type.String()),
+});
+export type ImageUse = Type.Static<typeof UseSchema>;
+const isUse = Compile(UseSchema);
+
+/** A pod that is still starting has no state directory yet. */
+const startingMs = 10 * 60_000;
+
+export function recordUse(
+  store: ImageStore,
+  uid: string,
+  stateParent: string,
+  images: readonly { readonly id: string; readonly layers: readonly string[] }[],
+): void {
+  const use: ImageUse = {
+    ...{ uid, stateParent },
+    images: [...new Set(images.map(({ id }) => id))],
+    layers: [
+      ...new Set(images.flatMap(({ layers }) => layers.map((path) => basename(dirname(path))))),
+    ],
+  };
+  store.writeWhole(join(store.path, "uses", `${uid}.json`), JSON.stringify(use), false);
+}
+
+/** Of pods that live, or may be about to. */
+export function readUses(store: ImageStore): ImageUse[] {
+  return store.names("uses").flatMap((file) => {
+    const path = join(store.path, "uses", file);
+    const use = readUse(path);
+    return use && isLive(use, path) ? [use] : [];
+  });
+}
+
+/** Only while the store is owned. */
+export function removeStaleUses(store: ImageStore): void {
+  for (const file of store.names("uses")) {
+    const path = join(store.path, "uses", file);
+    const use = readUse(path);
+    if (!use || !isLive(use, path)) rmSync(path, { force: true });
+  }
+}
+
+function isLive({ stateParent, uid }: ImageUse, path: string): boolean {
+  if (existsSync(join(stateParent, uid))) return true;
+  const stat = statSync(path, { throwIfNoEntry: false });
+  return stat !== undefined && Date.now() - stat.mtimeMs < startingMs;
+}
+
+function readUse(path: string): ImageUse | undefined {
+  try {
+    const value: unknown = JSON.parse(readFileSync(path, "utf8"));
+    return isUse.Check(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
+}

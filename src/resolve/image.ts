@@ -1,0 +1,70 @@
+// What a container's image is here: the host itself, a directory, or an image of the store.
+
+import { statSync } from "node:fs";
+import { PodError } from "../errors/pod-error.ts";
+import type { PreparedImage } from "../image/prepare.ts";
+import type { HostPath } from "../spec/paths.ts";
+import type { Places } from "../spec/places.ts";
+import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
+import { originOf } from "../spec/pod-spec.ts";
+import type { ResolvedRoot, ResolvedUser } from "../spec/resolved.ts";
+import { rootUser } from "../spec/resolved.ts";
+import { hostImageEnv, resolveHostImage } from "./host-image.ts";
+
+/** By the text of the manifest. */
+export type ImageSource = ReadonlyMap<string, PreparedImage>;
+
+export interface ResolvedImage {
+  readonly root: ResolvedRoot;
+  readonly entrypoint: readonly string[];
+  readonly cmd: readonly string[];
+  readonly env: readonly string[];
+  readonly home: string;
+  readonly workingDir: string;
+  readonly user: ResolvedUser;
+  readonly stopSignal: number;
+}
+
+const sigterm = 15;
+const plain = {
+  entrypoint: [],
+  cmd: [],
+  env: hostImageEnv,
+  home: "/root",
+  workingDir: "/",
+  user: rootUser,
+  stopSignal: sigterm,
+} as const;
+
+/** Everything else is an image of the store. */
+export function isBuiltIn(image: string): boolean {
+  return image === "host" || image.startsWith("rootfs:/");
+}
+
+export function resolveImage(
+  spec: PodSpec,
+  container: ContainerSpec,
+  options: { readonly places: Places; readonly images?: ImageSource | undefined },
+): ResolvedImage {
+  const { image } = container;
+  if (image === "host") return { ...plain, root: resolveHostImage(options.places.root) };
+  if (image.startsWith("rootfs:/")) return resolveDirectory(spec, container);
+  const prepared = options.images?.get(image);
+  if (prepared === undefined) throw new Error(`the image ${image} was not prepared`);
+  // Paths are branded; the store's are of the host.
+  const layers = prepared.layers as readonly string[] as readonly HostPath[];
+  return { ...prepared, root: { layers, binds: [] } };
+}
+
+function resolveDirectory(spec: PodSpec, container: ContainerSpec): ResolvedImage {
+  const path = container.image.slice("rootfs:".length);
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isDirectory()) {
+    throw new PodError({
+      code: "image.unusable",
+      message: `${path} is ${stat ? "not a directory" : "missing"}, so it cannot be the root of container ${container.name}`,
+      origin: originOf(spec, `${container.field}.image`),
+    });
+  }
+  return { ...plain, root: { layers: [path as HostPath], binds: [] } };
+}
