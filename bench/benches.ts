@@ -33,13 +33,13 @@ export type Bench = {
   cells(subjects: Subjects, parameter: (name: string) => readonly number[]): PlannedCell[];
 };
 
-/** The same subject a second time: how far apart two cells are between which there is no difference. */
+/** The same subject a second time: how far apart cells are between which nothing differs. */
 export function again(subject: Subject): Subject {
   return { ...subject, name: `${subject.name} (again)` };
 }
 
-/** More would take minutes a round, and says nothing that ten do not. */
-const commandContainersMax = 10;
+/** In more and larger pods commands would take minutes a round. */
+const commandContainers = [1, 2, 10];
 
 const launch: Bench = {
   name: "launch",
@@ -52,7 +52,7 @@ const launch: Bench = {
     const calls = [peapod, best, naive];
     return parameter("containers").flatMap((containers) => {
       const controls = containers === fullShape.containers ? [again(peapod), again(best)] : [];
-      const started = containers > commandContainersMax ? [] : [...commands, ...peers];
+      const started = commandContainers.includes(containers) ? [...commands, ...peers] : [];
       return [...calls, ...controls, ...started].map((subject) => ({
         subject,
         work: { kind: "launch" },
@@ -236,15 +236,20 @@ const memory: Bench = {
   regime: "isolated",
   rounds: 3,
   warmUps: 0,
-  parameters: { pods: [200] },
-  cells: ({ peapod, best, peers }, parameter) =>
-    parameter("pods").flatMap((pods) =>
-      [peapod, best, ...peers].map((subject) => ({
-        subject,
-        work: { kind: "memory", pods },
-        shape: { ...fullShape, containers: 1 },
-      })),
-    ),
+  parameters: { pods: [200], "peers-pods": [20] },
+  cells({ peapod, best, peers }, parameter) {
+    const cell = (subject: Subject, pods: number): PlannedCell => ({
+      subject,
+      work: { kind: "memory", pods },
+      shape: { ...fullShape, containers: 1 },
+    });
+    return [
+      ...parameter("pods").flatMap((pods) => [peapod, best].map((each) => cell(each, pods))),
+      ...parameter("peers-pods").flatMap((pods) =>
+        [peapod, best, ...peers].map((each) => cell(each, pods)),
+      ),
+    ];
+  },
 };
 
 export const benches: readonly Bench[] = [

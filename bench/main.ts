@@ -14,9 +14,35 @@ const questions: readonly Command[] = [
     says: bench.question,
     run: (words: readonly string[]) => ask(bench, words),
   })),
+  {
+    usage: "logs",
+    says: "how fast what containers write gets into their logs, by the length of lines",
+    run: async (words) => await (await import("./logs.ts")).logs(words),
+  },
 ];
 
-const others: readonly Command[] = [];
+const others: readonly Command[] = [
+  {
+    usage: "full",
+    says: "all of the above, written as JSON and as one page (takes an hour; see --help)",
+    run: async (words) => await (await import("./full.ts")).full(words),
+  },
+  {
+    usage: "gate",
+    says: "two minutes: is this slower, relative to the floor, than bench/limits.json allows",
+    run: async (words) => await (await import("./gate.ts")).gate(words),
+  },
+  {
+    usage: "report FILE.json",
+    says: "make table, page and plots of a result again",
+    run: async (words) => await (await import("./report/write.ts")).reportAgain(words),
+  },
+  {
+    usage: "compare A.json B.json",
+    says: "what changed between two results of one machine",
+    run: async (words) => await (await import("./report/compare.ts")).compareFiles(words),
+  },
+];
 
 function help(): string {
   const list = (commands: readonly Command[]) =>

@@ -53,7 +53,7 @@ export type Load = { readonly runnable: number; readonly stolenTicks: number };
 
 const failuresInARow = 3;
 /** In these also the kernel's rest is waited for, and `drain` measured: seconds for some peers. */
-const drainRounds = 5;
+const drainRounds = 3;
 export const stealLimit = 0.05;
 /** USER_HZ, in which man 5 proc_stat counts: the same on every architecture that we run on. */
 const tickMs = 10;

@@ -16,13 +16,26 @@ import { lastStampUs, sampleOf, type Span, timed } from "./spans.ts";
 const firstProcess = 900;
 export const joinsMax = 1100;
 
-export async function joinMany(site: Site, shape: Shape, count: number): Promise<Sample> {
+/** What is done around the join itself, within its time; nothing when it is measured. */
+type Around = (work: () => Promise<void>) => Promise<void>;
+
+export async function joinMany(
+  site: Site,
+  shape: Shape,
+  count: number,
+  around: Around = (work) => work(),
+): Promise<Sample> {
   await using _ = await startExisting(site, shape);
   await using host = new PodHost(site.options);
   await using pod = await host.up(readPodManifest(site.manifest(shape)), {});
   if (!(pod instanceof RunningPod)) throw new Error("the pod is not one of this process");
   const joined: Joined[] = [];
-  for (let index = 0; index < count; index += 1) joined.push(await joinOne(site, host, pod, index));
+  for (let index = 0; index < count; index += 1) {
+    const { logsParent, logsName } = pod.state.places;
+    const logPath = `${logsParent}/${logsName}/${nameOf(index)}/0.log`;
+    const join = joinOf(host, pod, index);
+    joined.push({ logPath, span: await timed(site.cpu, () => around(join)) });
+  }
   const firsts = [];
   for (const { span, logPath } of joined)
     firsts.push(lastStampUs(span, [await readStamp(logPath)]));
@@ -33,15 +46,17 @@ export async function joinMany(site: Site, shape: Shape, count: number): Promise
 
 type Joined = { readonly span: Span<void>; readonly logPath: string };
 
-async function joinOne(site: Site, host: PodHost, pod: RunningPod, index: number): Promise<Joined> {
+const nameOf = (index: number): string => `j${index}`;
+
+/** Its manifest is read beforehand: a supervisor has read it long ago. */
+function joinOf(host: PodHost, pod: RunningPod, index: number): () => Promise<void> {
   const { state } = pod;
-  const name = `j${index}`;
+  const facts = host.facts();
   const spec = readPodManifest({
     metadata: { name: pod.name },
-    spec: { containers: [{ name, image: "host", command: ["/stamp", "line"] }] },
+    spec: { containers: [{ name: nameOf(index), image: "host", command: ["/stamp", "line"] }] },
   });
-  const facts = host.facts();
-  const span = await timed(site.cpu, async () => {
+  return async () => {
     const resolved = resolvePod(spec, facts, {
       uid: state.uid,
       places: host.places,
@@ -64,7 +79,5 @@ async function joinOne(site: Site, host: PodHost, pod: RunningPod, index: number
       plan: planContainer(resolved, { ...container, process }, facts),
     });
     if (reply.status !== "ok") throw new Error(`the join failed: ${JSON.stringify(reply)}`);
-  });
-  const { logsParent, logsName } = state.places;
-  return { span, logPath: `${logsParent}/${logsName}/${name}/0.log` };
+  };
 }

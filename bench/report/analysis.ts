@@ -23,7 +23,7 @@ export type Summary = {
   readonly median: Interval;
 };
 
-/** Like with like: the same surface, or one call of ours against the commands an engine would run. */
+/** Like with like: the same surface; or one call of ours against the commands of an engine. */
 export type Kind = "call" | "command" | "call against command";
 
 export type Comparison = {
