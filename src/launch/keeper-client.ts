@@ -145,10 +145,8 @@ export class KeeperClient implements Disposable {
       stop_signal: request.stopSignal,
       grace_ms: request.graceMs,
     });
-    const body = new Uint8Array(wish.length + request.plan.length);
-    body.set(wish);
-    body.set(request.plan, wish.length);
-    const answer = this.#request("launch", body, request.fds, request.flags.includes("quiet"));
+    const isQuiet = request.flags.includes("quiet");
+    const answer = this.#request("launch", wish, request.fds, isQuiet, request.plan);
     if (!onExit) return answer;
     this.#exits.set(request.process, onExit);
     return answer.then((reply) => {
@@ -194,13 +192,15 @@ export class KeeperClient implements Disposable {
     body: Uint8Array,
     fds: readonly number[] = [],
     isQuiet = false,
+    plan?: Uint8Array,
   ): Promise<Reply> {
     if (!this.#open) return Promise.reject(new KeeperGone("the keeper has gone"));
     const request = this.#nextRequest++;
-    const frame = alloc(frameHead.size + body.length);
+    const frame = alloc(frameHead.size + body.length + (plan?.length ?? 0));
     const head = { bytes: frame.length, tag: requestTags[tag], request, fds: fds.length };
     frame.set(packStruct(frameHead, head));
     frame.set(body, frameHead.size);
+    if (plan) frame.set(plan, frameHead.size + body.length);
     const answer = new Promise<Reply>((resolve, reject) => {
       this.#pending.set(request, { trace: [], isQuiet, resolve, reject });
     });

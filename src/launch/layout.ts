@@ -13,6 +13,15 @@ type Values<Layout extends StructLayout> = {
     : number;
 };
 
+/** Each layout's rows as a list, once: a launch walks them many times. */
+const lists = new Map<FieldRows, readonly (readonly [name: string, row: FieldRow])[]>();
+
+function rowsOf({ fields }: StructLayout): readonly (readonly [name: string, row: FieldRow])[] {
+  let rows = lists.get(fields);
+  if (!rows) lists.set(fields, (rows = Object.entries<FieldRow>(fields)));
+  return rows;
+}
+
 export function packStruct<Layout extends StructLayout>(
   layout: Layout,
   values: Values<Layout>,
@@ -20,7 +29,7 @@ export function packStruct<Layout extends StructLayout>(
   const bytes = new Uint8Array(layout.size);
   const view = new DataView(bytes.buffer);
   const named: Readonly<Record<string, number | bigint>> = values;
-  for (const [name, { type, offset }] of Object.entries<FieldRow>(layout.fields)) {
+  for (const [name, { type, offset }] of rowsOf(layout)) {
     const value = named[name] ?? 0;
     if (type === "u64") view.setBigUint64(offset, BigInt(value), true);
     else if (type === "i64") view.setBigInt64(offset, BigInt(value), true);
@@ -37,7 +46,7 @@ export function unpackStruct<Layout extends StructLayout>(
 ): Values<Layout> {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const values: Record<string, number | bigint> = {};
-  for (const [name, { type, offset }] of Object.entries<FieldRow>(layout.fields)) {
+  for (const [name, { type, offset }] of rowsOf(layout)) {
     if (type === "u64") values[name] = view.getBigUint64(offset, true);
     else if (type === "i64") values[name] = view.getBigInt64(offset, true);
     else if (type === "u16") values[name] = view.getUint16(offset, true);

@@ -32,14 +32,17 @@ export interface FieldRow {
 export type FieldRows = Readonly<Record<string, FieldRow>>;
 
 export function encodePlan(plan: Plan, options: EncodeOptions = {}): Uint8Array<ArrayBuffer> {
-  const recordsBytes = plan.steps.reduce(
-    (sum, { op }) => sum + planRecord.size + ops[op.op].size,
-    0,
-  );
-  const area = new PlanArea(planHeader.size + recordsBytes);
-  let offset: number = planHeader.size;
-  for (const step of plan.steps) offset = encodeRecord(step, offset, area);
-  return encodeHeader(plan, options, area.finish());
+  let start: number = planHeader.size;
+  for (const { op } of plan.steps) start += planRecord.size + ops[op.op].size;
+  const area = new PlanArea(start);
+  try {
+    let offset: number = planHeader.size;
+    for (const step of plan.steps) offset = encodeRecord(step, offset, area);
+    return encodeHeader(plan, options, area.finish());
+  } catch (error) {
+    area.discard(); // Too large: the next plan still finds zeros.
+    throw error;
+  }
 }
 
 function encodeHeader(
@@ -123,7 +126,9 @@ export function flagWord(
 }
 
 const encoder = new TextEncoder();
-const firstCapacity = 16 << 10;
+
+/** Where plans are written before they are copied out; it only grows. Zeroed behind every plan. */
+let scratch = new Uint8Array(64 << 10);
 
 /**
  * The bytes being written: records at their places, and behind them what they refer to. Equal texts
@@ -131,13 +136,13 @@ const firstCapacity = 16 << 10;
  */
 class PlanArea {
   view: DataView<ArrayBuffer>;
-  #bytes: Uint8Array<ArrayBuffer>;
   #end: number;
   readonly #texts = new Map<string, readonly [start: number, bytes: number]>();
 
   constructor(start: number) {
-    this.#bytes = new Uint8Array(Math.max(firstCapacity, start * 2));
-    this.view = new DataView(this.#bytes.buffer);
+    this.#end = 0;
+    this.view = new DataView(scratch.buffer);
+    this.#reserve(start);
     this.#end = start;
   }
 
@@ -146,7 +151,7 @@ class PlanArea {
     if (!range) {
       const start = this.#end;
       this.#reserve(text.length * 3 + 1);
-      const { written } = encoder.encodeInto(text, this.#bytes.subarray(start));
+      const { written } = encoder.encodeInto(text, scratch.subarray(start));
       this.#end = start + written + 1; // Its NUL is there: the area is zeroed.
       range = [start, written];
       this.#texts.set(text, range);
@@ -156,7 +161,7 @@ class PlanArea {
 
   putBytes(field: number, bytes: Uint8Array): void {
     const start = this.#align(bytes.length);
-    this.#bytes.set(bytes, start);
+    scratch.set(bytes, start);
     this.#end = start + bytes.length;
     this.#putRange(field, start, bytes.length);
   }
@@ -165,12 +170,20 @@ class PlanArea {
     const start = this.#align(texts.length * 8);
     this.#end = start + texts.length * 8;
     this.#putRange(field, start, texts.length);
-    for (const [index, text] of texts.entries()) this.putText(start + index * 8, text);
+    for (let index = 0; index < texts.length; index++) {
+      this.putText(start + index * 8, texts[index] ?? "");
+    }
   }
 
   /** Frames are whole multiples of 8 bytes, and a plan is the end of one. */
   finish(): Uint8Array<ArrayBuffer> {
-    return this.#bytes.slice(0, Math.ceil(this.#end / 8) * 8);
+    const bytes = scratch.slice(0, Math.ceil(this.#end / 8) * 8);
+    this.discard();
+    return bytes;
+  }
+
+  discard(): void {
+    scratch.fill(0, 0, this.#end);
   }
 
   #align(bytes: number): number {
@@ -190,10 +203,10 @@ class PlanArea {
     if (needed > planBytesMax) {
       throw new PlanTooLarge(`a plan has more than the ${planBytesMax} bytes that a keeper takes`);
     }
-    if (needed <= this.#bytes.length) return;
+    if (needed <= scratch.length) return;
     const larger = new Uint8Array(Math.min(needed * 2, planBytesMax + 8));
-    larger.set(this.#bytes);
-    this.#bytes = larger;
+    larger.set(scratch);
+    scratch = larger;
     this.view = new DataView(larger.buffer);
   }
 }

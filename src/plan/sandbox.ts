@@ -132,7 +132,9 @@ function sharedNamespaces({ network, ipc }: PodSpec["namespaces"]): ("net" | "ut
 }
 
 /** What a keeper may make before it has the plan: all but those that belong to a user namespace. */
-export function namespacesAhead(namespaces: PodSpec["namespaces"]): ReturnType<typeof sharedNamespaces> {
+export function namespacesAhead(
+  namespaces: PodSpec["namespaces"],
+): ReturnType<typeof sharedNamespaces> {
   return namespaces.user === "POD" ? [] : sharedNamespaces(namespaces);
 }
 

@@ -62,9 +62,14 @@ export class Seed implements Disposable {
     return this.#fd;
   }
 
-  /** From a keeper known to live. */
-  take({ keeperPid, mountNamespace, isPristine }: KeeperRecord): void {
-    if (this.#fd >= 0 || !isPristine) return;
+  /** From the keeper of this pod, known to live. */
+  takeFrom(stateDirectory: string): void {
+    const record = this.#fd >= 0 ? undefined : readRecord(stateDirectory);
+    if (record) this.#take(record);
+  }
+
+  #take({ keeperPid, mountNamespace, isPristine }: KeeperRecord): void {
+    if (!isPristine) return;
     try {
       const fd = openSync(`/proc/${keeperPid}/ns/mnt`, "r");
       if (namespaceInode(keeperPid, "mnt") === mountNamespace) this.#fd = fd;
@@ -80,7 +85,7 @@ export class Seed implements Disposable {
     for (const uid of names(podsDirectory)) {
       const record = readRecord(`${podsDirectory}/${uid}`);
       if (!isKeeperAlive(record)) continue;
-      this.take(record);
+      this.#take(record);
       if (this.#fd >= 0) return;
     }
   }

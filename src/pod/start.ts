@@ -29,7 +29,6 @@ import {
 } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
-import { readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./state.ts";
 import { names, writePodState } from "./state.ts";
@@ -104,14 +103,13 @@ async function launchPod(
   try {
     const replies = await sendAll(pod, client, processes, running);
     const answers = await Promise.all(replies);
-    running.trace = readTrace(processes, answers, startNs);
+    if (options.trace) running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
   } catch (error) {
     await abandon(running, client);
     throw options.signal?.aborted ? aborted(options.signal) : asPodError(error, running);
   }
-  const record = readRecord(running.directory);
-  if (record) options.seed.take(record);
+  options.seed.takeFrom(running.directory);
   for (const { name } of pod.containers) {
     options.onEvent({ type: "started", pod: pod.name, container: name });
   }
@@ -128,12 +126,7 @@ interface StartingKeeper {
   readonly events: { target: KeeperEvents | undefined };
 }
 
-function bringUpKeeper(
-  facts: HostFacts,
-  spec: PodSpec,
-  uid: string,
-  seed: Seed,
-): StartingKeeper {
+function bringUpKeeper(facts: HostFacts, spec: PodSpec, uid: string, seed: Seed): StartingKeeper {
   const events: StartingKeeper["events"] = { target: undefined };
   const group = { keepersParent: `${facts.cgroup.root}/keepers`, uid };
   const directory = makeKeeperGroup(group);

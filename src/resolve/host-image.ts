@@ -144,9 +144,12 @@ function copyPublic(source: string, target: string): void {
   }
 }
 
+let bun: HostPath | undefined;
+
 /** The running Bun, or the compiled peapod that has one inside. */
 function bunPath(): HostPath {
-  return realpathSync(process.execPath) as HostPath;
+  bun ??= realpathSync(process.execPath) as HostPath;
+  return bun;
 }
 
 /** The environment that an image would bring. */

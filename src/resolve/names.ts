@@ -2,6 +2,7 @@
 // shares its network.
 
 import { existsSync, readFileSync } from "node:fs";
+import type { ResolvConfInput } from "./generated-files.ts";
 import { printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
 
 export function printHostsFor(network: "POD" | "NODE", hostname: string): string {
@@ -16,22 +17,30 @@ export function printHostsFor(network: "POD" | "NODE", hostname: string): string
  */
 const resolvConfPaths = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
 
+/** The file is read for every pod, and understood again only when it has changed. */
+let last = { file: "", printed: "" };
+
 export function printResolvConfFor(): string {
   const path = resolvConfPaths.find((candidate) => existsSync(candidate));
-  const lines = (path === undefined ? "" : read(path)).split("\n").map((line) => line.trim());
+  const file = path === undefined ? "" : read(path);
+  if (file !== last.file) last = { file, printed: printResolvConf(readResolvConf(file)) };
+  return last.printed;
+}
+
+function readResolvConf(file: string): ResolvConfInput {
+  const lines = file.split("\n").map((line) => line.trim().split(/\s+/));
   const values = (key: string) =>
-    lines
-      .filter((line) => new RegExp(`^${key}\\s`).test(line))
-      .map((line) => line.slice(key.length).trim());
+    lines.filter(([keyword]) => keyword === key).map((line) => line.slice(1));
   // The resolver's own limits (man 5 resolv.conf; the kubelet's for searches).
   const [nameserversMax, searchesMax] = [3, 32];
-  return printResolvConf({
-    nameservers: values("nameserver").filter(isWord).slice(0, nameserversMax),
-    searches: (values("search").at(-1) ?? "").split(/\s+/).filter(isWord).slice(0, searchesMax),
-    options: values("options")
-      .flatMap((line) => line.split(/\s+/))
-      .filter(isWord),
-  });
+  return {
+    nameservers: values("nameserver")
+      .map(([address = ""]) => address)
+      .filter(isWord)
+      .slice(0, nameserversMax),
+    searches: (values("search").at(-1) ?? []).filter(isWord).slice(0, searchesMax),
+    options: values("options").flat().filter(isWord),
+  };
 }
 
 /**
@@ -39,7 +48,7 @@ export function printResolvConfFor(): string {
  * outside.
  */
 function isWord(text: string): boolean {
-  return /^[\x21-\x7e]+$/.test(text);
+  return /^[!"$-~]+$/.test(text);
 }
 
 function read(path: string): string {
