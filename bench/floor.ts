@@ -1,11 +1,17 @@
-// The floor as a cell: builds bench/floor when needed and asks it for one round at a time.
+// The floor as a subject: builds bench/floor when needed, and asks one process of it for one round
+// at a time. Two twins: what the kernel can do at best, and what it does as most runtimes ask it.
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
-import type { Cell, Job, Sample, Subject } from "./cell.ts";
-import { fullShape } from "./shape.ts";
+import type { Cell, Job, Sample, Subject, Work } from "./cell.ts";
+import { inCrowd } from "./crowd.ts";
+import type { Span } from "./floor/critical-path.ts";
+import { metricNames } from "./metric.ts";
+import { weighCrowd } from "./metrics/memory.ts";
+import type { Shape } from "./shape.ts";
 
 const directory = join(import.meta.dir, "floor");
+
+export type Twin = "best" | "naive";
 
 /** Up to date or an error; costs a tenth of a second when nothing has changed. */
 export async function buildFloor(): Promise<string> {
@@ -20,7 +26,8 @@ export function floorSubject(twin: Twin): Subject {
   return {
     name: twin === "best" ? "floor" : "floor (naive)",
     surface: "call",
-    cpuCounts: "",
+    cpuCounts:
+      "the floor's own process and the group of all its keepers and containers, dead ones included",
     async version() {
       return process.getuid?.() === 0 ? "bench/floor" : { absent: "needs root" };
     },
@@ -28,88 +35,128 @@ export function floorSubject(twin: Twin): Subject {
   };
 }
 
-export type Twin = "best" | "naive";
-
 function floorCell(twin: Twin, job: Job): Cell {
-  let server: ReturnType<typeof serve> | undefined;
+  let floor: Floor | undefined;
   return {
     async prepare() {
       if (process.getuid?.() !== 0) return { absent: "needs root" };
-      const { containers, ...others } = job.shape;
-      if (!isDeepStrictEqual({ ...others, containers: fullShape.containers }, fullShape))
-        return { absent: "the floor's containers have one shape" };
-      if (job.work.kind !== "launch" && job.work.kind !== "join")
-        return { absent: `the floor can't do ${job.work.kind}` };
+      const lack = lackOf(twin, job.shape);
+      if (lack !== undefined) return { absent: lack };
       await mkdir(job.directory, { recursive: true });
-      const joins = job.work.kind === "join" ? job.work.count : 0;
-      server = serve(await buildFloor(), { twin, containers, joins, directory: job.directory });
+      floor = await startFloor(twin, job.shape, { directory: job.directory });
       return undefined;
     },
     async run() {
-      if (server === undefined) throw new Error("the floor was not prepared");
-      return await server.round();
+      if (floor === undefined) throw new Error("the floor was not prepared");
+      return await work(floor, job.work);
     },
     async cleanup() {
-      await server?.end();
+      await floor?.end();
     },
   };
 }
 
-type Call = {
-  readonly twin: Twin;
-  readonly containers: number;
-  readonly joins: number;
-  readonly directory: string;
+const existingMax = 1000;
+
+function lackOf(twin: Twin, shape: Shape): string | undefined {
+  if (shape.existing > existingMax) return `at most ${existingMax} containers run already`;
+  // Without its own idea of idmapped mounts there is nothing naive to compare with.
+  return twin === "naive" && shape.userNamespace
+    ? "mount(2) can't show files with the ids of a user namespace"
+    : undefined;
+}
+
+async function work(floor: Floor, asked: Work): Promise<Sample> {
+  switch (asked.kind) {
+    case "launch":
+      return sampleOf(await floor.ask("launch"));
+    case "join":
+      return sampleOf(await floor.ask(`join ${asked.count}`));
+    case "exec":
+      return sampleOf(await floor.ask(`exec ${asked.count}`));
+    case "lifecycle":
+      return sampleOf(await floor.ask("lifecycle"));
+    case "throughput":
+      return sampleOf(await floor.ask(`throughput ${asked.concurrency} ${asked.durationMs}`));
+    case "mass-down":
+      await floor.ask(`crowd ${asked.pods}`);
+      return sampleOf(await floor.ask("mass-down"));
+    case "memory":
+      return await weigh(floor, asked.pods);
+    default:
+      return asked satisfies never;
+  }
+}
+
+async function weigh(floor: Floor, count: number): Promise<Sample> {
+  try {
+    return await weighCrowd(count, async () => {
+      const [keeper] = (await floor.ask("crowd 1")).keepers ?? [];
+      if (keeper === undefined) throw new Error("the floor holds no more pods");
+      return keeper;
+    });
+  } finally {
+    await floor.ask("mass-down");
+  }
+}
+
+/** One line of the program: numbers by metric, and with `calls` what the calls were. */
+export type Answer = Sample & {
+  readonly spans: readonly Span[];
+  readonly keepers?: readonly number[];
+};
+
+function sampleOf(answer: Answer): Sample {
+  return Object.fromEntries(
+    metricNames.flatMap((name) => (answer[name] === undefined ? [] : [[name, answer[name]]])),
+  );
+}
+
+export type Floor = {
+  ask(command: string): Promise<Answer>;
+  end(): Promise<void>;
 };
 
 /**
  * One process for all rounds, as peapod's module is one process: what it does once is not in a
  * sample.
  */
-function serve(program: string, shape: Call) {
-  const counts = ["--containers", String(shape.containers), "--join", String(shape.joins)];
-  const twin = shape.twin === "naive" ? ["--naive"] : [];
-  const child = Bun.spawn(
-    [program, "--serve", "--directory", shape.directory, ...counts, ...twin],
-    {
-      stdin: "pipe",
-      stdout: "pipe",
-      stderr: "pipe",
-    },
-  );
+export async function startFloor(
+  twin: Twin,
+  shape: Shape,
+  options: { readonly directory: string; readonly calls?: boolean },
+): Promise<Floor> {
+  const words = [
+    await buildFloor(),
+    ...["--directory", options.directory],
+    ...["--containers", String(shape.containers)],
+    ...["--existing", String(shape.existing)],
+    ...["--level", shape.level],
+    ...(twin === "naive" ? ["--naive"] : []),
+    ...(shape.network ? [] : ["--host-network"]),
+    ...(shape.userNamespace ? ["--user-namespace"] : []),
+    ...(shape.readOnlyRoot ? ["--read-only-root"] : []),
+    ...(options.calls === true ? ["--calls"] : []),
+  ];
+  const command = inCrowd(words, { mounts: shape.hostMounts, directory: options.directory });
+  const child = Bun.spawn(command, { stdin: "pipe", stdout: "pipe", stderr: "pipe" });
   const output = child.stdout.getReader();
   const decoder = new TextDecoder();
   return {
-    async round(): Promise<Sample> {
-      child.stdin.write("\n");
+    async ask(line) {
+      child.stdin.write(`${line}\n`);
       await child.stdin.flush();
-      let line = "";
-      while (!line.endsWith("\n")) {
+      let answer = "";
+      while (!answer.endsWith("\n")) {
         const { done, value } = await output.read();
         if (done) throw new Error(`the floor ended: ${await new Response(child.stderr).text()}`);
-        line += decoder.decode(value, { stream: true });
+        answer += decoder.decode(value, { stream: true });
       }
-      return readSample(line);
+      return JSON.parse(answer);
     },
-    async end(): Promise<void> {
+    async end() {
       await child.stdin.end();
       await child.exited;
     },
   };
-}
-
-/** Keeps what ends in `_us`: the program's other fields say how it was called. */
-function readSample(line: string): Sample {
-  const fields: Record<string, unknown> = JSON.parse(line);
-  const numbers = (name: string) => {
-    const values = fields[`${name}_us`];
-    return Array.isArray(values) && values.length > 0 ? values.map(Number) : undefined;
-  };
-  const metrics = { up: "up", first: "first", join: "joins", down: "down" };
-  return Object.fromEntries(
-    Object.entries(metrics).flatMap(([metric, field]) => {
-      const values = numbers(field);
-      return values === undefined ? [] : [[metric, values]];
-    }),
-  );
 }

@@ -1,27 +1,57 @@
 //! One container by the best techniques known: born in the pod's lean mount namespace, every source
 //! a detached tree, its root moved onto the empty one. Runs in the child.
 const sys = @import("sys.zig");
+const trace_file = @import("trace.zig");
 const pods = @import("pod.zig");
 const protocol = @import("protocol.zig");
 const limits = @import("limits.zig");
 const overlay = @import("overlay.zig");
 const filter = @import("filter.zig");
+const user = @import("user.zig");
+const Start = @import("launch.zig").Start;
 
 const Trace = sys.Trace;
+const closed = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC;
 
-pub fn run(
-    pod: *const pods.Pod,
-    container: *const pods.Container,
-    slot: *pods.Slot,
-    batch: u32,
-) noreturn {
-    const trace: Trace = .{
-        .who = "container",
-        .ticks = if (pod.request.options.timed) &slot.ticks else null,
-    };
+/// Descriptors are the keeper's until `ownDescriptors`: what this opens before, it closes.
+pub fn run(start: *const Start, index: usize) noreturn {
+    const pod = start.pod;
+    const process = trace_file.container + start.container.index;
+    const trace = pod.traceOf("container", process);
+    if (pod.request.options.user_namespace) user.run(start, &trace, index);
+    enterRoot(start, &trace);
+    if (pod.has(.full)) {
+        _ = trace.call(.proc, .mount, .{ "proc", "/proc", "proc", closed, 0 });
+        makeReadOnly(&trace, pod);
+        makeDev(&trace, pod);
+        mountDevpts(&trace);
+    }
     pods.ownDescriptors(&trace, pod.shared);
+    if (pod.has(.full)) {
+        attachShared(&trace, pod);
+        maskProc(&trace, pod);
+    }
+    finish(start, &trace);
+}
+
+pub fn finish(start: *const Start, trace: *const Trace) noreturn {
+    const pod = start.pod;
+    _ = trace.call(.enter, .chdir, .{"/"});
+    if (pod.has(.full)) limits.apply(trace);
+    limits.exec(trace, pod, .{
+        .input = pod.request.sources.null_device,
+        .output = start.container.stdout[1],
+        .errors = start.container.stderr[1],
+        .batch = start.count,
+        .program = filter.balanced,
+    });
+}
+
+pub fn enterRoot(start: *const Start, trace: *const Trace) void {
+    const pod = start.pod;
+    const container = start.container;
     const made = container.root >= 0;
-    const root = if (made) container.root else overlay.make(&trace, pod, container.index);
+    const root = if (made) container.root else overlay.make(trace, pod, container.index);
     // Nothing is below the namespace's root but an empty read-only tmpfs, so pivot_root's walk over
     // all processes buys nothing.
     _ = trace.call(.enter, .fchdir, .{root});
@@ -29,24 +59,24 @@ pub fn run(
         root, "", sys.AT_FDCWD, "/", sys.MOVE_MOUNT_F_EMPTY_PATH,
     });
     _ = trace.call(.enter, .chroot, .{"."});
-    attach(&trace, .usr, container.usr, "/usr");
-    const flags = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC;
-    _ = trace.call(.proc, .mount, .{ "proc", "/proc", "proc", flags, 0 });
-    clone(&trace, .sysfs, pod.sysfs, "", "/sys");
-    _ = trace.call(.cgroupfs, .mount, .{
-        "cgroup2", "/sys/fs/cgroup", "cgroup2", flags | sys.MS_RDONLY, 0,
-    });
-    clone(&trace, .files, pod.files, "hosts", "/etc/hosts");
-    clone(&trace, .files, pod.files, "hostname", "/etc/hostname");
-    clone(&trace, .files, pod.files, "resolv.conf", "/etc/resolv.conf");
-    hideProc(&trace, pod);
-    makeDev(&trace, pod);
-    _ = trace.call(.enter, .chdir, .{"/"});
-    limits.apply(&trace);
-    limits.exec(&trace, pod, container, slot, batch, filter.balanced);
+    if (!made) _ = trace.call(.overlay, .close, .{root});
+    if (container.usr >= 0) attach(trace, .usr, container.usr, "/usr");
 }
 
-fn attach(trace: *const Trace, step: sys.Step, tree: i32, target: [*:0]const u8) void {
+/// What the pod made for all of its containers.
+pub fn attachShared(trace: *const Trace, pod: *const pods.Pod) void {
+    clone(trace, .sysfs, pod.sysfs, "", "/sys");
+    _ = trace.call(.cgroupfs, .mount, .{
+        "cgroup2", "/sys/fs/cgroup", "cgroup2", closed | sys.MS_RDONLY, 0,
+    });
+    clone(trace, .shm, pod.shm, "", "/dev/shm");
+    clone(trace, .mqueue, pod.mqueue, "", "/dev/mqueue");
+    clone(trace, .files, pod.files, "hosts", "/etc/hosts");
+    clone(trace, .files, pod.files, "hostname", "/etc/hostname");
+    clone(trace, .files, pod.files, "resolv.conf", "/etc/resolv.conf");
+}
+
+fn attach(trace: *const Trace, step: trace_file.Step, tree: i32, target: [*:0]const u8) void {
     _ = trace.call(step, .move_mount, .{
         tree, "", sys.AT_FDCWD, target, sys.MOVE_MOUNT_F_EMPTY_PATH,
     });
@@ -54,22 +84,33 @@ fn attach(trace: *const Trace, step: sys.Step, tree: i32, target: [*:0]const u8)
 
 fn clone(
     trace: *const Trace,
-    step: sys.Step,
+    step: trace_file.Step,
     from: i32,
     path: [*:0]const u8,
     target: [*:0]const u8,
 ) void {
     const flags = sys.AT_EMPTY_PATH | sys.AT_RECURSIVE | sys.OPEN_TREE_CLONE | sys.O_CLOEXEC;
-    attach(trace, step, trace.fd(step, .open_tree, .{ from, path, flags }), target);
+    const tree = trace.fd(step, .open_tree, .{ from, path, flags });
+    attach(trace, step, tree, target);
+    _ = trace.call(step, .close, .{tree});
 }
 
-/// Masks and read-only paths of /proc. Those of /sys came with the pod's tree.
-fn hideProc(trace: *const Trace, pod: *const pods.Pod) void {
+/// Those of /sys came with the pod's tree.
+pub fn maskProc(trace: *const Trace, pod: *const pods.Pod) void {
     for (protocol.masked, 0..) |mask, index| {
         if (pod.request.masks >> @intCast(index) & 1 == 0 or mask.path[1] != 'p') continue;
-        const source = if (mask.directory) pod.mask_directory else pod.mask_file;
-        clone(trace, .masks, source, "", mask.path);
+        if (mask.directory) {
+            clone(trace, .masks, pod.mask, "", mask.path);
+        } else {
+            const flags = sys.OPEN_TREE_CLONE | sys.O_CLOEXEC;
+            const tree = trace.fd(.masks, .open_tree, .{ sys.AT_FDCWD, "/dev/null", flags });
+            attach(trace, .masks, tree, mask.path);
+            _ = trace.call(.masks, .close, .{tree});
+        }
     }
+}
+
+pub fn makeReadOnly(trace: *const Trace, pod: *const pods.Pod) void {
     const attributes: sys.MountAttr = .{ .set = sys.MOUNT_ATTR_RDONLY };
     for (protocol.read_only, 0..) |path, index| {
         if (pod.request.read_only >> @intCast(index) & 1 == 0) continue;
@@ -78,21 +119,28 @@ fn hideProc(trace: *const Trace, pod: *const pods.Pod) void {
             sys.AT_FDCWD, path, flags, &attributes, @sizeOf(sys.MountAttr),
         });
         attach(trace, .readonly, tree, path);
+        _ = trace.call(.readonly, .close, .{tree});
     }
 }
 
-fn makeDev(trace: *const Trace, pod: *const pods.Pod) void {
+pub fn makeDev(trace: *const Trace, pod: *const pods.Pod) void {
     _ = trace.call(.dev, .umask, .{0});
-    const flags = sys.MS_NOSUID | sys.MS_STRICTATIME;
-    _ = trace.call(.dev, .mount, .{ "tmpfs", "/dev", "tmpfs", flags, "mode=755,size=65536k" });
+    const flags = sys.MS_NOSUID | sys.MS_NOEXEC;
+    const options: sys.Text = user.options(pod, "mode=755,size=65536");
+    _ = trace.call(.dev, .mount, .{ "tmpfs", "/dev", "tmpfs", flags, options.ptr() });
     _ = trace.call(.dev, .chdir, .{"/dev"});
     populateDev(trace);
-    const closed = sys.MS_NOSUID | sys.MS_NOEXEC;
+    if (!pod.request.options.user_namespace) return;
+    for (devices) |device| user.own(trace, pod, sys.AT_FDCWD, device.name);
+    for (directories) |name| user.own(trace, pod, sys.AT_FDCWD, name);
+}
+
+pub fn mountDevpts(trace: *const Trace) void {
     _ = trace.call(.devpts, .mount, .{
-        "devpts", "pts", "devpts", closed, "newinstance,ptmxmode=0666,mode=0620,gid=5",
+        "devpts",                                    "/dev/pts",
+        "devpts",                                    sys.MS_NOSUID | sys.MS_NOEXEC,
+        "newinstance,ptmxmode=0666,mode=0620,gid=5",
     });
-    clone(trace, .shm, pod.shm, "", "shm");
-    clone(trace, .mqueue, pod.mqueue, "", "mqueue");
 }
 
 pub const Device = struct { name: [:0]const u8, number: u32 };
@@ -106,12 +154,13 @@ pub const devices = [_]Device{
 };
 pub const links = [_][2][:0]const u8{
     .{ "fd", "/proc/self/fd" },
-    .{ "stdin", "fd/0" },
-    .{ "stdout", "fd/1" },
-    .{ "stderr", "fd/2" },
+    .{ "stdin", "/proc/self/fd/0" },
+    .{ "stdout", "/proc/self/fd/1" },
+    .{ "stderr", "/proc/self/fd/2" },
     .{ "ptmx", "pts/ptmx" },
     .{ "core", "/proc/kcore" },
 };
+const directories = [_][*:0]const u8{ "pts", "shm", "mqueue" };
 
 /// Fills the current directory, with an empty umask.
 pub fn populateDev(trace: *const Trace) void {
@@ -121,7 +170,7 @@ pub fn populateDev(trace: *const Trace) void {
     for (links) |link| {
         _ = trace.call(.dev, .symlinkat, .{ link[1], sys.AT_FDCWD, link[0] });
     }
-    for ([_][*:0]const u8{ "pts", "shm", "mqueue" }) |name| {
+    for (directories) |name| {
         _ = trace.call(.dev, .mkdirat, .{ sys.AT_FDCWD, name, 0o755 });
     }
 }

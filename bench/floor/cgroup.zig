@@ -13,9 +13,7 @@ pub fn make(
     number: u32,
 ) i32 {
     const name = nameOf(kind, number);
-    _ = trace.call(.cgroup, .mkdirat, .{ parent, name.ptr(), 0o755 });
-    const flags = sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC;
-    const group = trace.fd(.cgroup, .openat, .{ parent, name.ptr(), flags });
+    const group = makeNamed(trace, parent, name.ptr());
     if (options.cpu) {
         write(trace, group, "cpu.weight", "20");
         write(trace, group, "cpu.max", "200000 100000");
@@ -28,6 +26,12 @@ pub fn make(
     if (options.pids) write(trace, group, "pids.max", "1024");
     if (kind == .pod) delegate(trace, options, group);
     return group;
+}
+
+pub fn makeNamed(trace: *const sys.Trace, parent: i32, name: [*:0]const u8) i32 {
+    _ = trace.call(.cgroup, .mkdirat, .{ parent, name, 0o755 });
+    const flags = sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC;
+    return trace.fd(.cgroup, .openat, .{ parent, name, flags });
 }
 
 fn delegate(trace: *const sys.Trace, options: protocol.Options, group: i32) void {

@@ -1,22 +1,31 @@
 //! One container as most runtimes make it: a copy of the host's mounts, mount(2) by path,
 //! pivot_root and umount2, a linear filter.
+const std = @import("std");
 const sys = @import("sys.zig");
+const trace_file = @import("trace.zig");
 const pods = @import("pod.zig");
 const protocol = @import("protocol.zig");
 const best = @import("best.zig");
-const keeper = @import("keeper.zig");
+const sandbox = @import("sandbox.zig");
 const limits = @import("limits.zig");
 const filter = @import("filter.zig");
+const Start = @import("launch.zig").Start;
 
 const Trace = sys.Trace;
 const closed = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC;
 
-fn directoryOf(pod: *const pods.Pod) sys.Text {
+fn runDirectory(pod: *const pods.Pod) []const u8 {
     const directory: [*:0]const u8 = @ptrCast(&pod.request.directory);
-    var path: sys.Text = .of(&.{ @import("std").mem.span(directory), "/state/pod" });
+    return std.mem.span(directory);
+}
+
+fn directoryOf(pod: *const pods.Pod) sys.Text {
+    var path: sys.Text = .of(&.{ runDirectory(pod), "/state/pod" });
     path.addNumber(pod.request.pod);
     return path;
 }
+
+const shared = [_][]const u8{ "/shm", "/files" };
 
 /// The pod's own copy of the host's mounts, with /dev/shm and the generated files in its directory.
 pub fn makeShared(pod: *const pods.Pod) void {
@@ -24,9 +33,9 @@ pub fn makeShared(pod: *const pods.Pod) void {
     const directory = directoryOf(pod);
     const flags = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.namespaces, .mount, .{ 0, "/", 0, flags, 0 });
-    const names = [_][]const u8{ "/shm", "/files" };
-    const modes = [_][*:0]const u8{ "size=65536k,mode=1777", "mode=755" };
-    for (names, modes) |name, options| {
+    if (!pod.has(.full)) return;
+    const modes = [_][*:0]const u8{ "size=65536k,mode=1777", "size=1048576,mode=755" };
+    for (shared, modes) |name, options| {
         var path = directory;
         path.add(name);
         _ = trace.call(.directories, .mkdirat, .{ sys.AT_FDCWD, path.ptr(), 0o700 });
@@ -37,8 +46,17 @@ pub fn makeShared(pod: *const pods.Pod) void {
     const files = trace.fd(.files, .openat, .{
         sys.AT_FDCWD, path.ptr(), sys.O_PATH | sys.O_DIRECTORY,
     });
-    keeper.writeFiles(trace, files);
+    sandbox.writeFiles(trace, pod, files);
     _ = trace.call(.files, .close, .{files});
+}
+
+pub fn unmountShared(pod: *const pods.Pod) void {
+    if (!pod.has(.full)) return;
+    for (shared) |name| {
+        var path = directoryOf(pod);
+        path.add(name);
+        _ = pod.trace.call(.remove, .umount2, .{ path.ptr(), sys.MNT_DETACH });
+    }
 }
 
 const Container = struct {
@@ -55,7 +73,7 @@ const Container = struct {
 
     fn mount(
         container: *const Container,
-        step: sys.Step,
+        step: trace_file.Step,
         kind: [*:0]const u8,
         path: []const u8,
         flags: u32,
@@ -67,7 +85,7 @@ const Container = struct {
 
     fn bind(
         container: *const Container,
-        step: sys.Step,
+        step: trace_file.Step,
         source: [*:0]const u8,
         path: []const u8,
         flags: u32,
@@ -80,16 +98,9 @@ const Container = struct {
     }
 };
 
-pub fn run(
-    pod: *const pods.Pod,
-    described: *const pods.Container,
-    slot: *pods.Slot,
-    batch: u32,
-) noreturn {
-    const trace: Trace = .{
-        .who = "container",
-        .ticks = if (pod.request.options.timed) &slot.ticks else null,
-    };
+pub fn run(start: *const Start) noreturn {
+    const pod = start.pod;
+    const trace = pod.traceOf("container", trace_file.container + start.container.index);
     const flags = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.namespaces, .mount, .{ 0, "/", 0, flags, 0 });
     var container: Container = .{
@@ -98,45 +109,60 @@ pub fn run(
         .directory = directoryOf(pod),
         .root = undefined,
     };
-    makeOverlay(&container, described.index);
-    makeMounts(&container);
-    makeDev(&container);
+    makeRoot(&container, start.container.index);
+    if (pod.has(.full)) {
+        makeMounts(&container);
+        makeDev(&container);
+    }
     enter(&container);
-    hide(&trace, pod);
-    limits.setOomScore(&trace);
-    limits.apply(&trace);
-    limits.exec(&trace, pod, described, slot, batch, filter.linear);
+    if (pod.has(.full)) {
+        hide(&trace, pod);
+        limits.setOomScore(&trace, sys.AT_FDCWD, "/proc/self/oom_score_adj");
+        limits.apply(&trace);
+    }
+    limits.exec(&trace, pod, .{
+        .input = if (pod.has(.full)) -1 else pod.request.sources.null_device,
+        .output = start.container.stdout[1],
+        .errors = start.container.stderr[1],
+        .batch = 1,
+        .program = filter.linear,
+    });
 }
 
-fn makeOverlay(container: *Container, index: u32) void {
-    const run_directory: [*:0]const u8 = @ptrCast(&container.pod.request.directory);
-    var home = container.directory;
-    home.add("/c");
-    home.addNumber(index);
-    _ = container.trace.call(.directories, .mkdirat, .{ sys.AT_FDCWD, home.ptr(), 0o700 });
-    for ([_][]const u8{ "/upper", "/work", "/root" }) |name| {
-        container.root = home;
-        container.root.add(name);
-        _ = container.trace.call(.directories, .mkdirat, .{
-            sys.AT_FDCWD, container.root.ptr(), 0o755,
-        });
+/// A root must be a mount of its own, or pivot_root refuses it.
+fn makeRoot(container: *Container, index: u32) void {
+    const pod = container.pod;
+    const trace = container.trace;
+    const lower: sys.Text = .of(&.{ runDirectory(pod), "/lower" });
+    if (!pod.has(.full) or pod.request.options.read_only_root) {
+        container.root = lower;
+        container.bind(.overlay, lower.ptr(), "", if (pod.has(.full)) sys.MS_RDONLY else 0);
+        return;
     }
-    const text = home.slice();
-    const lower = @import("std").mem.span(run_directory);
+    var text = container.directory;
+    text.add("/c");
+    text.addNumber(index);
+    const home = text.slice();
+    for ([_][]const u8{ ".upper", ".work", ".root" }) |name| {
+        container.root = .of(&.{ home, name });
+        _ = trace.call(.directories, .mkdirat, .{ sys.AT_FDCWD, container.root.ptr(), 0o755 });
+    }
     const options: sys.Text = .of(&.{
-        "lowerdir=", lower, "/lower,upperdir=", text, "/upper,workdir=", text, "/work",
+        "volatile,redirect_dir=nofollow,metacopy=off,lowerdir=", lower.slice(),
+        ",upperdir=",                                            home,
+        ".upper,workdir=",                                       home,
+        ".work",
     });
-    _ = container.trace.call(.overlay, .mount, .{
-        "overlay", container.root.ptr(), "overlay", 0, options.ptr(),
+    _ = trace.call(.overlay, .mount, .{
+        "overlay", container.root.ptr(), "overlay", sys.MS_NODEV, options.ptr(),
     });
 }
 
 fn makeMounts(container: *const Container) void {
-    const directory: [*:0]const u8 = @ptrCast(&container.pod.request.directory);
-    const run_directory = @import("std").mem.span(directory);
+    const run_directory = runDirectory(container.pod);
     const local: sys.Text = .of(&.{ run_directory, "/local" });
     const bun: sys.Text = .of(&.{ run_directory, "/bun" });
-    const flags = sys.MS_RDONLY | sys.MS_NOSUID;
+    const flags = sys.MS_RDONLY | sys.MS_NOSUID | sys.MS_NODEV;
     container.bind(.usr, "/usr", "/usr", flags);
     container.bind(.usr, local.ptr(), "/usr/local", flags);
     container.bind(.usr, bun.ptr(), "/usr/local/bin/bun", flags);
@@ -153,8 +179,8 @@ fn makeMounts(container: *const Container) void {
 fn makeDev(container: *const Container) void {
     const trace = container.trace;
     _ = trace.call(.dev, .umask, .{0});
-    const options: [*:0]const u8 = "mode=755,size=65536k";
-    const flags = sys.MS_NOSUID | sys.MS_STRICTATIME;
+    const options: [*:0]const u8 = "mode=755,size=65536";
+    const flags = sys.MS_NOSUID | sys.MS_NOEXEC;
     container.mount(.dev, "tmpfs", "/dev", flags, @intFromPtr(options));
     const dev = container.target("/dev");
     _ = trace.call(.dev, .chdir, .{dev.ptr()});

@@ -1,25 +1,35 @@
 //! What launcher and keeper say to each other: fixed messages over a SOCK_SEQPACKET pair.
 //! Descriptors are inherited, not sent.
 const std = @import("std");
-const sys = @import("sys.zig");
 
 /// Started together, and in all.
 pub const containers_max = 64;
 pub const pod_containers_max = 1100;
 
-/// The keeper's end, a descriptor that the launcher keeps free for it.
+/// Descriptors that the launcher keeps free for the keeper: its end of the socket, and the log of
+/// calls.
 pub const socket: i32 = 3;
+pub const log: i32 = 4;
 
-pub const Kind = enum(u32) { up, join, stamps, down };
+pub const Kind = enum(u32) { up, join, exec, stamps, show, down };
+
+pub const Level = enum(u2) { process, namespaces, limits, full };
 
 pub const Options = packed struct(u32) {
     naive: bool,
-    timed: bool,
+    /// Calls are written down.
+    traced: bool,
+    level: Level,
+    network: bool,
+    user_namespace: bool,
+    read_only_root: bool,
+    /// The programs end by themselves: `down` waits and does not kill.
+    ends: bool,
     /// cgroup controllers that this hierarchy offers.
     cpu: bool,
     memory: bool,
     pids: bool,
-    _: u27 = 0,
+    _: u21 = 0,
 };
 
 /// Descriptors that the keeper inherits from the launcher. Those that are detached trees may be
@@ -28,16 +38,23 @@ pub const Options = packed struct(u32) {
 pub const Sources = extern struct {
     host_namespace: i32,
     seed_namespace: i32,
+    /// The host's /proc.
+    proc: i32,
     state: i32,
+    logs: i32,
     lower: i32,
     usr: i32,
+    /// `lower`, read-only, with `usr` on it.
+    root: i32,
     pods_cgroup: i32,
+    null_device: i32,
 };
 
 pub const Request = extern struct {
     kind: Kind,
     options: Options,
     pod: u32,
+    /// How many start; for `exec` the container that it happens in.
     containers: u32,
     /// Bit n: `masked[n]` exists on this host.
     masks: u32,
@@ -46,25 +63,16 @@ pub const Request = extern struct {
     files_hard_max: u64,
     /// The run's directory, for the twin that works with paths.
     directory: [256]u8,
+    /// What /stamp is called with, each with a NUL behind it.
+    arguments: [1024]u8,
+    argument_count: u32,
+    _: u32 = 0,
 };
 
-pub const Reply = extern struct {
-    containers: u32 = 0,
-    slowest: u32 = 0,
-    keeper: sys.Ticks = @splat(0),
-    /// At work at the same time as the keeper.
-    helper: sys.Ticks = @splat(0),
-    /// The container whose own calls took longest, and all of them together.
-    longest: sys.Ticks = @splat(0),
-    all: sys.Ticks = @splat(0),
-};
+pub const Reply = extern struct { containers: u32 = 0 };
 
-/// When each container called execve, and when its program ran its first instruction: nanoseconds
-/// of CLOCK_MONOTONIC.
-pub const Stamps = extern struct {
-    exec_at: [containers_max]u64 = @splat(0),
-    first: [containers_max]u64 = @splat(0),
-};
+/// When each program ran its first instruction: nanoseconds of CLOCK_MONOTONIC.
+pub const Stamps = extern struct { first: [containers_max]u64 = @splat(0) };
 
 pub const Masked = struct { path: [:0]const u8, directory: bool };
 
@@ -94,5 +102,4 @@ pub const read_only = [_][:0]const u8{
 
 comptime {
     std.debug.assert(std.meta.hasUniqueRepresentation(Request));
-    std.debug.assert(std.meta.hasUniqueRepresentation(Reply));
 }

@@ -3,6 +3,7 @@
 //! is left.
 const std = @import("std");
 const sys = @import("sys.zig");
+const trace_file = @import("trace.zig");
 const protocol = @import("protocol.zig");
 
 const trace: sys.Trace = .{ .who = "launcher" };
@@ -13,6 +14,10 @@ pub const Run = struct {
     keepers_cgroup: i32 = -1,
     keeper: i32 = -1,
     state: i32 = -1,
+    logs: i32 = -1,
+    /// The run's control group: what `cpu.stat` there counts is the pods' and the keepers'.
+    cpu: i32 = -1,
+    log: ?*trace_file.Log = null,
     options: protocol.Options,
     request: protocol.Request = undefined,
 };
@@ -25,9 +30,14 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
     const directory = run.directory.slice();
     const open = sys.O_PATH | sys.O_DIRECTORY;
     const state_path: sys.Text = .of(&.{ directory, "/state" });
-    run.state = trace.fd(.setup, .openat, .{
-        sys.AT_FDCWD, state_path.ptr(), open | sys.O_CLOEXEC,
+    const logs_path: sys.Text = .of(&.{ directory, "/logs" });
+    for ([_]*i32{ &run.state, &run.logs }, [_]*const sys.Text{
+        &state_path, &logs_path,
+    }) |opened, path| opened.* = trace.fd(.setup, .openat, .{
+        sys.AT_FDCWD, path.ptr(), open | sys.O_CLOEXEC,
     });
+    if (run.options.traced) run.log = makeLog();
+    const usr = makeUsr(directory);
     const pods: sys.Text = .of(&.{ run.cgroup.slice(), "/pods" });
     var request: protocol.Request = .{
         .kind = .up,
@@ -42,13 +52,20 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
                 sys.AT_FDCWD, "/proc/self/ns/mnt", sys.O_RDONLY,
             }),
             .seed_namespace = makeSeed(directory),
+            .proc = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, "/proc", open }),
             .state = clone(state_path.ptr(), 0),
+            .logs = clone(logs_path.ptr(), 0),
             .lower = clone(sys.Text.of(&.{ directory, "/lower" }).ptr(), 0),
-            .usr = makeUsr(directory),
+            .usr = usr,
+            .root = makeRoot(directory, usr),
             .pods_cgroup = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, pods.ptr(), open }),
+            .null_device = trace.fd(.setup, .openat, .{ sys.AT_FDCWD, "/dev/null", 0 }),
         },
         .directory = undefined,
+        .arguments = undefined,
+        .argument_count = 0,
     };
+    @memset(&request.arguments, 0);
     @memset(&request.directory, 0);
     std.debug.assert(directory.len < request.directory.len);
     @memcpy(request.directory[0..directory.len], directory);
@@ -80,10 +97,10 @@ fn makeDirectories(run: *const Run, stamp: []const u8) void {
     defer _ = sys.raw(.close, .{root});
 
     const directories = [_][*:0]const u8{
-        "state",     "seed",       "local",      "local/bin",
-        "lower",     "lower/usr",  "lower/proc", "lower/sys",
-        "lower/dev", "lower/etc",  "lower/tmp",  "lower/run",
-        "lower/var", "lower/home", "lower/root",
+        "state",     "logs",      "seed",       "local",
+        "local/bin", "lower",     "lower/usr",  "lower/proc",
+        "lower/sys", "lower/dev", "lower/etc",  "lower/tmp",
+        "lower/run", "lower/var", "lower/home", "lower/root",
     };
     for (directories) |path| _ = trace.call(.setup, .mkdirat, .{ root, path, 0o755 });
     const empty = [_][*:0]const u8{
@@ -118,6 +135,7 @@ fn makeCgroups(run: *Run) void {
     _ = trace.call(.setup, .mkdirat, .{ group, "keepers", 0o755 });
     _ = trace.call(.setup, .mkdirat, .{ group, "pods", 0o755 });
     run.keepers_cgroup = trace.fd(.setup, .openat, .{ group, "keepers", all });
+    run.cpu = trace.fd(.setup, .openat, .{ group, "cpu.stat", sys.O_RDONLY | sys.O_CLOEXEC });
     // Limits are part of the work only where the group above hands controllers down.
     var offered: [256]u8 = undefined;
     const file = trace.fd(.setup, .openat, .{
@@ -160,7 +178,7 @@ fn clone(path: [*:0]const u8, attributes: u64) i32 {
 /// The host's /usr with an almost empty /usr/local and one file on it, read-only and nosuid: one
 /// tree, so that a container gets all three mounts with one recursive clone.
 fn makeUsr(directory: []const u8) i32 {
-    const closed = sys.MOUNT_ATTR_RDONLY | sys.MOUNT_ATTR_NOSUID;
+    const closed = sys.MOUNT_ATTR_RDONLY | sys.MOUNT_ATTR_NOSUID | sys.MOUNT_ATTR_NODEV;
     const usr = clone("/usr", closed);
     const flags = sys.MOVE_MOUNT_F_EMPTY_PATH;
     const local = clone(sys.Text.of(&.{ directory, "/local" }).ptr(), closed);
@@ -169,6 +187,29 @@ fn makeUsr(directory: []const u8) i32 {
     _ = trace.call(.setup, .move_mount, .{ bun, "", usr, "local/bin/bun", flags });
     for ([_]i32{ local, bun }) |tree| _ = sys.raw(.close, .{tree});
     return usr;
+}
+
+/// The whole read-only root as one tree.
+fn makeRoot(directory: []const u8, usr: i32) i32 {
+    const root = clone(sys.Text.of(&.{ directory, "/lower" }).ptr(), sys.MOUNT_ATTR_RDONLY);
+    const flags = sys.AT_EMPTY_PATH | sys.AT_RECURSIVE | sys.OPEN_TREE_CLONE;
+    const copy = trace.fd(.setup, .open_tree, .{ usr, "", flags });
+    _ = trace.call(.setup, .move_mount, .{ copy, "", root, "usr", sys.MOVE_MOUNT_F_EMPTY_PATH });
+    _ = sys.raw(.close, .{copy});
+    return root;
+}
+
+/// Mapped here and in every keeper.
+fn makeLog() *trace_file.Log {
+    const file = trace.fd(.setup, .memfd_create, .{ "calls", 0 });
+    _ = trace.call(.setup, .ftruncate, .{ file, @sizeOf(trace_file.Log) });
+    _ = trace.call(.setup, .dup3, .{ file, protocol.log, 0 });
+    _ = sys.raw(.close, .{file});
+    const size = @sizeOf(trace_file.Log);
+    // Faults of first use are not to be in what is measured.
+    const populate = 0x8000;
+    const at = trace.call(.setup, .mmap, .{ 0, size, 3, 1 | populate, protocol.log, 0 });
+    return @ptrFromInt(at);
 }
 
 /// A mount namespace that holds one empty, read-only tmpfs. Made by a child, which ends when its
@@ -202,15 +243,19 @@ fn makeSeed(directory: []const u8) i32 {
 }
 
 fn becomeLean(directory: []const u8) void {
+    const closed = sys.MS_NOSUID | sys.MS_NODEV | sys.MS_NOEXEC;
     const seed: sys.Text = .of(&.{ directory, "/seed" });
     const private = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.setup, .mount, .{ 0, "/", 0, private, 0 });
-    _ = trace.call(.setup, .mount, .{ "tmpfs", seed.ptr(), "tmpfs", 0, "mode=555,nr_inodes=2" });
+    _ = trace.call(.setup, .mount, .{ "tmpfs", seed.ptr(), "tmpfs", closed, "mode=555,nr_inodes=8" });
     _ = trace.call(.setup, .chdir, .{seed.ptr()});
+    // For the procfs that a pod with a user namespace needs in sight.
+    _ = trace.call(.setup, .mkdirat, .{ sys.AT_FDCWD, "proc", 0o555 });
     _ = trace.call(.setup, .pivot_root, .{ ".", "." });
     _ = trace.call(.setup, .umount2, .{ ".", sys.MNT_DETACH });
     // The superblock, not only the mount: all pods share it.
-    _ = trace.call(.setup, .mount, .{ 0, "/", 0, sys.MS_REMOUNT | sys.MS_RDONLY, 0 });
+    const read_only = sys.MS_REMOUNT | sys.MS_RDONLY | closed;
+    _ = trace.call(.setup, .mount, .{ 0, "/", 0, read_only, 0 });
 }
 
 /// Ends what still runs in the run's groups and removes groups and files. Tolerates what is
@@ -226,41 +271,15 @@ pub fn cleanUp(run: *const Run) void {
     // Containers whose keeper was killed are the init process's children: their groups empty a
     // moment later.
     for (0..200) |_| {
-        removeTree(sys.AT_FDCWD, run.cgroup.ptr());
+        sys.removeTree(sys.AT_FDCWD, run.cgroup.ptr());
         if (!exists(run.cgroup.ptr())) break;
         const pause = [2]u64{ 0, 10_000_000 };
         _ = sys.raw(.nanosleep, .{ &pause, 0 });
     }
-    removeTree(sys.AT_FDCWD, run.directory.ptr());
+    sys.removeTree(sys.AT_FDCWD, run.directory.ptr());
     for ([_]*const sys.Text{ &run.cgroup, &run.directory }) |text| {
         if (exists(text.ptr())) sys.print(2, &.{ "floor: left behind: ", text.slice(), "\n" });
     }
-}
-
-/// Files that will not go (those of a control group) go with their directory.
-pub fn removeTree(parent: i32, path: [*:0]const u8) void {
-    const flags = sys.O_RDONLY | sys.O_DIRECTORY | sys.O_CLOEXEC | sys.O_NOFOLLOW;
-    const opened = sys.raw(.openat, .{ parent, path, flags });
-    if (opened < 0) return;
-    const directory: i32 = @intCast(opened);
-    var buffer: [8192]u8 align(8) = undefined;
-    while (true) {
-        const size = sys.raw(.getdents64, .{ directory, &buffer, buffer.len });
-        if (size <= 0) break;
-        var at: usize = 0;
-        while (at < size) {
-            const record = buffer[at..].ptr;
-            const entry: *align(8) const sys.linux.dirent64 = @ptrCast(@alignCast(record));
-            at += entry.reclen;
-            const name: [*:0]const u8 = @ptrCast(@as([*]const u8, @ptrCast(entry)) + 19);
-            if (name[0] == '.' and (name[1] == 0 or (name[1] == '.' and name[2] == 0))) continue;
-            if (entry.type == 4) removeTree(directory, name) else _ = sys.raw(.unlinkat, .{
-                directory, name, 0,
-            });
-        }
-    }
-    _ = sys.raw(.close, .{directory});
-    _ = sys.raw(.unlinkat, .{ parent, path, sys.AT_REMOVEDIR });
 }
 
 /// The first cgroup2 mount of this process's namespace.

@@ -1,9 +1,10 @@
-//! System calls, timed and fatal: a floor has no error handling beyond "say which call, then stop".
-//! Nothing here knows about pods.
+//! What the kernel takes and gives: numbers, structs, the call itself, clocks, texts. Nothing here
+//! knows about pods.
 const std = @import("std");
 const builtin = @import("builtin");
 pub const linux = std.os.linux;
 pub const SYS = linux.SYS;
+pub const Trace = @import("trace.zig").Trace;
 
 pub const AT_FDCWD: i32 = -100;
 pub const AT_EMPTY_PATH = 0x1000;
@@ -23,10 +24,12 @@ pub const CLONE_VM = 0x100;
 pub const CLONE_FILES = 0x400;
 pub const CLONE_PIDFD = 0x1000;
 pub const CLONE_VFORK = 0x4000;
+pub const CLONE_PARENT = 0x8000;
 pub const CLONE_NEWNS = 0x20000;
 pub const CLONE_NEWCGROUP = 0x2000000;
 pub const CLONE_NEWUTS = 0x4000000;
 pub const CLONE_NEWIPC = 0x8000000;
+pub const CLONE_NEWUSER = 0x10000000;
 pub const CLONE_NEWPID = 0x20000000;
 pub const CLONE_NEWNET = 0x40000000;
 pub const CLONE_INTO_CGROUP = 0x200000000;
@@ -34,6 +37,7 @@ pub const CLONE_INTO_CGROUP = 0x200000000;
 pub const OPEN_TREE_CLONE = 1;
 pub const MOVE_MOUNT_F_EMPTY_PATH = 4;
 pub const MOVE_MOUNT_T_EMPTY_PATH = 0x40;
+pub const FSCONFIG_SET_FLAG = 0;
 pub const FSCONFIG_SET_STRING = 1;
 pub const FSCONFIG_SET_FD = 5;
 pub const FSCONFIG_CMD_CREATE = 6;
@@ -41,6 +45,7 @@ pub const MOUNT_ATTR_RDONLY = 1;
 pub const MOUNT_ATTR_NOSUID = 2;
 pub const MOUNT_ATTR_NODEV = 4;
 pub const MOUNT_ATTR_NOEXEC = 8;
+pub const MOUNT_ATTR_IDMAP = 0x100000;
 
 pub const MS_RDONLY = 1;
 pub const MS_NOSUID = 2;
@@ -50,7 +55,6 @@ pub const MS_REMOUNT = 32;
 pub const MS_BIND = 4096;
 pub const MS_REC = 16384;
 pub const MS_PRIVATE = 1 << 18;
-pub const MS_STRICTATIME = 1 << 24;
 pub const MNT_DETACH = 2;
 
 pub const CloneArgs = extern struct {
@@ -75,97 +79,6 @@ pub const MountAttr = extern struct {
     userns_fd: u64 = 0,
 };
 
-/// What a timed call was for. Names are printed as they stand.
-pub const Step = enum(u8) {
-    spawn,
-    message,
-    namespaces,
-    loopback,
-    cgroup,
-    directories,
-    pipes,
-    clone,
-    overlay,
-    enter,
-    usr,
-    proc,
-    dev,
-    devpts,
-    shm,
-    mqueue,
-    sysfs,
-    cgroupfs,
-    files,
-    masks,
-    readonly,
-    limits,
-    capabilities,
-    seccomp,
-    stdio,
-    /// Asleep until somebody else has done something: never counted as work.
-    wait,
-    reap,
-    setup,
-
-    pub const count = @typeInfo(Step).@"enum".fields.len;
-};
-
-pub const Ticks = [Step.count]u64;
-
-pub const Trace = struct {
-    who: []const u8,
-    ticks: ?*Ticks = null,
-
-    /// Makes the call and returns its result; any error ends the process with one line on stderr.
-    pub inline fn call(trace: *const Trace, step: Step, number: SYS, arguments: anytype) usize {
-        return trace.must(step, number, &words(arguments));
-    }
-
-    pub inline fn fd(trace: *const Trace, step: Step, number: SYS, arguments: anytype) i32 {
-        return @intCast(trace.must(step, number, &words(arguments)));
-    }
-
-    /// The same for calls whose failure has a meaning: the result is negative then.
-    pub inline fn attempt(trace: *const Trace, step: Step, number: SYS, arguments: anytype) isize {
-        return trace.timed(step, number, &words(arguments));
-    }
-
-    noinline fn must(
-        trace: *const Trace,
-        step: Step,
-        number: SYS,
-        arguments: *const [6]usize,
-    ) usize {
-        const result = trace.timed(step, number, arguments);
-        if (result < 0) trace.fail(step, number, @intCast(-result));
-        return @intCast(result);
-    }
-
-    // Out of line, so that the programs stay small: every page of theirs is a fault in every child.
-    noinline fn timed(
-        trace: *const Trace,
-        step: Step,
-        number: SYS,
-        arguments: *const [6]usize,
-    ) isize {
-        const ticks = trace.ticks orelse return sixWords(number, arguments);
-        const before = now();
-        const result = sixWords(number, arguments);
-        ticks[@intFromEnum(step)] += now() - before;
-        return result;
-    }
-
-    pub fn fail(trace: *const Trace, step: Step, number: SYS, errno: usize) noreturn {
-        @branchHint(.cold);
-        print(2, &.{
-            "floor: ", trace.who, ": ", @tagName(step), ": ", @tagName(number), ": errno ",
-        });
-        var digits: [20]u8 = undefined;
-        print(2, &.{ decimal(&digits, errno), "\n" });
-        exit(1);
-    }
-};
-
 pub fn exit(code: usize) noreturn {
     _ = raw(.exit_group, .{code});
     unreachable;
@@ -176,11 +89,11 @@ pub inline fn raw(number: SYS, arguments: anytype) isize {
 }
 
 /// The kernel reads no more arguments than a call has, so all six are always passed.
-inline fn sixWords(number: SYS, a: *const [6]usize) isize {
+pub inline fn sixWords(number: SYS, a: *const [6]usize) isize {
     return @bitCast(linux.syscall6(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }
 
-inline fn words(arguments: anytype) [6]usize {
+pub inline fn words(arguments: anytype) [6]usize {
     var all: [6]usize = @splat(0);
     inline for (arguments, 0..) |argument, index| all[index] = word(argument);
     return all;
@@ -214,9 +127,14 @@ pub inline fn now() u64 {
     };
 }
 
+/// CLOCK_MONOTONIC.
 pub fn nanoseconds() u64 {
+    return clock(1);
+}
+
+pub fn clock(number: u32) u64 {
     var time: [2]u64 = undefined;
-    _ = raw(.clock_gettime, .{ 1, &time });
+    _ = raw(.clock_gettime, .{ number, &time });
     return time[0] * 1_000_000_000 + time[1];
 }
 
@@ -315,6 +233,32 @@ pub fn decimal(buffer: *[20]u8, value: u64) []const u8 {
         rest /= 10;
         if (rest == 0) return buffer[at..];
     }
+}
+
+/// Files that will not go (those of a control group) go with their directory.
+pub fn removeTree(parent: i32, path: [*:0]const u8) void {
+    const flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
+    const opened = raw(.openat, .{ parent, path, flags });
+    if (opened < 0) return;
+    const directory: i32 = @intCast(opened);
+    var buffer: [8192]u8 align(8) = undefined;
+    while (true) {
+        const size = raw(.getdents64, .{ directory, &buffer, buffer.len });
+        if (size <= 0) break;
+        var at: usize = 0;
+        while (at < size) {
+            const record = buffer[at..].ptr;
+            const entry: *align(8) const linux.dirent64 = @ptrCast(@alignCast(record));
+            at += entry.reclen;
+            const name: [*:0]const u8 = @ptrCast(@as([*]const u8, @ptrCast(entry)) + 19);
+            if (name[0] == '.' and (name[1] == 0 or (name[1] == '.' and name[2] == 0))) continue;
+            if (entry.type == 4) removeTree(directory, name) else _ = raw(.unlinkat, .{
+                directory, name, 0,
+            });
+        }
+    }
+    _ = raw(.close, .{directory});
+    _ = raw(.unlinkat, .{ parent, path, AT_REMOVEDIR });
 }
 
 /// A NUL-terminated text in a fixed buffer.

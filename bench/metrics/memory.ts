@@ -12,20 +12,29 @@ const settleMs = 300;
 
 export async function weighMany(site: Site, shape: Shape, count: number): Promise<Sample> {
   const pods: Pod[] = [];
-  const readings: Reading[] = [];
   try {
-    // The first pod brings what all share; it is in no reading.
-    pods.push(await site.peapod.up(site.manifest(shape)));
-    await Bun.sleep(settleMs);
-    const before = readMeminfo();
-    for (let step = 1; step <= steps; step += 1) {
-      const wanted = 1 + Math.round((count * step) / steps);
-      while (pods.length < wanted) pods.push(await site.peapod.up(site.manifest(shape)));
-      await Bun.sleep(settleMs);
-      readings.push(await read(pods, before));
-    }
+    return await weighCrowd(count, async () => {
+      const pod = await site.peapod.up(site.manifest(shape));
+      pods.push(pod);
+      return (await pod.inspect()).sandbox.keeperPid;
+    });
   } finally {
     for (const pod of pods) await pod.down({ graceMs: 0 });
+  }
+}
+
+/** `start` starts one more pod, which stays, and answers with its keeper's process id. */
+export async function weighCrowd(count: number, start: () => Promise<number>): Promise<Sample> {
+  const readings: Reading[] = [];
+  // The first pod brings what all share; it is in no reading.
+  const keepers = [await start()];
+  await Bun.sleep(settleMs);
+  const before = readMeminfo();
+  for (let step = 1; step <= steps; step += 1) {
+    const wanted = 1 + Math.round((count * step) / steps);
+    while (keepers.length < wanted) keepers.push(await start());
+    await Bun.sleep(settleMs);
+    readings.push(read(keepers, before));
   }
   return {
     pods: readings.map(({ pods: running }) => running),
@@ -38,12 +47,11 @@ export async function weighMany(site: Site, shape: Shape, count: number): Promis
 type Reading = Readonly<Record<"pods" | "keeper" | "kernel" | "taken", number>>;
 type Meminfo = Readonly<Record<"kernel" | "available", number>>;
 
-async function read(pods: readonly Pod[], before: Meminfo): Promise<Reading> {
-  const keepers = await Promise.all(pods.map(async (pod) => (await pod.inspect()).sandbox));
+function read(keepers: readonly number[], before: Meminfo): Reading {
   const now = readMeminfo();
   return {
-    pods: pods.length - 1,
-    keeper: median(keepers.map(({ keeperPid }) => privateKiB(keeperPid))),
+    pods: keepers.length - 1,
+    keeper: median(keepers.map(privateKiB)),
     kernel: now.kernel - before.kernel,
     taken: before.available - now.available,
   };
