@@ -12,6 +12,8 @@ import type { TarSink } from "./tar-reader.ts";
 
 const pathBytesMax = 4095;
 const nameBytesMax = 255;
+/** Removing a tree costs the square of its depth; no image comes near this. */
+const depthMax = 256;
 const entriesMax = 2_000_000;
 /** Directories whose times are set at the end are remembered; this bounds what that takes. */
 const rememberedBytesMax = 64 << 20;
@@ -68,6 +70,7 @@ export class LayerWriter implements TarSink {
   }
 
   data(bytes: Uint8Array, position: number): void {
+    if (this.#file < 0) return; // Of a whiteout: its name is all there is to it.
     for (let done = 0; done < bytes.length;) {
       done += writeSync(this.#file, bytes, done, bytes.length - done, position + done);
     }
@@ -338,6 +341,9 @@ export function cleanPath(path: string, what: string): string[] {
   if (path.includes("\0")) throw new BadArchive(`${what} has a zero byte: ${show(path)}`);
   const parts = path.split("/").filter((part) => part !== "" && part !== ".");
   if (parts.includes("..")) throw new BadArchive(`${what} goes up: ${show(path)}`);
+  if (parts.length > depthMax) {
+    throw new BadArchive(`${what} is deeper than ${depthMax} directories: ${show(path)}`);
+  }
   if (parts.some((part) => part.length > nameBytesMax)) {
     throw new BadArchive(`${what} has a name longer than ${nameBytesMax} bytes: ${show(path)}`);
   }
