@@ -10,6 +10,7 @@
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import type { Verdict } from "../bench/gate-rules.ts";
 import { probePath } from "../test/support/probe.ts";
 import { bootVm, vmMissing } from "../test/vm/machine.ts";
 import {
@@ -32,6 +33,7 @@ const repository = resolve(import.meta.dir, "..");
 const vmTimeoutMs = 240_000;
 /** Tests that a real machine does in a second take twenty in an emulated one. */
 const vmTestTimeoutMs = 60_000;
+const gateSeconds = 45;
 const noRoot = process.getuid?.() === 0 ? undefined : "needs root";
 
 const files = [
@@ -53,6 +55,8 @@ const suites: readonly Suite[] = [
   { name: "kernel", missing: noRoot, run: () => runBunTests(kernelFiles) },
   { name: "vm", missing: vmMissing(), run: () => runBunTests(vmFiles) },
   { name: "kernel-in-vm", missing: vmMissing(), run: () => runInVm(guestFiles) },
+  // Last, and alone on the machine: it measures.
+  { name: "bench", missing: noRoot, run: runGate },
 ];
 
 // Whether a skip matters is known only when every run has ended: it may have run in another.
@@ -101,6 +105,28 @@ async function echo(stream: ReadableStream<Uint8Array>): Promise<string> {
     text += decoder.decode(part, { stream: true });
   }
   return text;
+}
+
+/** The benchmark's small mode; see bench/limits.json. */
+async function runGate(): Promise<Outcome[]> {
+  return await withFolder(async (folder) => {
+    const file = join(folder, "verdicts.json");
+    const gate = ["bench/main.ts", "gate", "--seconds", String(gateSeconds), "--json", file];
+    // Its tables must not come after the count, which is the last line of standard output.
+    const child = Bun.spawn([process.execPath, ...gate], {
+      cwd: repository,
+      stdio: ["ignore", 2, "inherit"],
+    });
+    const status = await child.exited;
+    const text = textOf(file);
+    if (text === "") return [{ name: `bench > exit status ${status}`, result: "failed" }];
+    // Written by the gate, which has the same type.
+    const verdicts: Verdict[] = JSON.parse(text);
+    return verdicts.map(({ name, result, why }) => {
+      if (result === "failed") failures.push(`bench > ${name}: ${why}`);
+      return { name: result === "skipped" ? `bench: ${why}` : `bench > ${name}`, result };
+    });
+  });
 }
 
 async function runInVm(testFiles: readonly string[]): Promise<Outcome[]> {
