@@ -78,6 +78,13 @@ pub const Process = struct {
     /// writer waits.
     held: []align(4096) u8 = &.{},
     held_bytes: u32 = 0,
+    /// Monotonic; of the last delivery, and what has come since.
+    output_ns: i64 = 0,
+    output_bytes: u32 = 0,
+    /// Monotonic; when its output is listened to again. 0 for now.
+    rest_ns: i64 = 0,
+    /// Pipes that have been made wider: 1 is `out`, 2 is `err`.
+    wide: u2 = 0,
     log: context_file.LogTarget = .{},
     /// Outlives the plan's slot, for rotation.
     log_directory: Fd = .none,
@@ -154,6 +161,8 @@ pub const Keeper = struct {
     log_retry_ns: i64,
     /// The same for input that a terminal did not take.
     input_retry_ns: i64,
+    /// The same for output that is left in its pipe for a moment.
+    rest_ns: i64,
     teardown: []align(4096) u8,
     last_teardown: []align(4096) u8,
     started_ns: i64,
@@ -178,6 +187,7 @@ pub const Keeper = struct {
         keeper.kill_at_ns = 0;
         keeper.log_retry_ns = 0;
         keeper.input_retry_ns = 0;
+        keeper.rest_ns = 0;
         keeper.teardown = &.{};
         keeper.last_teardown = &.{};
         keeper.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);
@@ -233,17 +243,22 @@ pub const Source = enum(u8) {
 };
 
 pub fn watch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) void {
-    var event: linux.epoll_event = .{
+    var event = eventOf(source, index, events);
+    const rc = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_ADD, fd, &event);
+    if (linux.errno(rc) == .EXIST) rewatch(keeper, fd, source, index, events);
+}
+
+/// Of what is watched; what is not stays so.
+pub fn rewatch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) void {
+    var event = eventOf(source, index, events);
+    _ = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_MOD, fd, &event);
+}
+
+fn eventOf(source: Source, index: u32, events: u32) linux.epoll_event {
+    return .{
         .events = events,
         .data = .{ .u64 = @as(u64, @intFromEnum(source)) << 32 | index },
     };
-    const rc = linux.epoll_ctl(keeper.epoll.raw, linux.EPOLL.CTL_ADD, fd, &event);
-    if (linux.errno(rc) == .EXIST) _ = linux.epoll_ctl(
-        keeper.epoll.raw,
-        linux.EPOLL.CTL_MOD,
-        fd,
-        &event,
-    );
 }
 
 pub fn unwatch(keeper: *Keeper, fd: i32) void {

@@ -12,15 +12,20 @@ const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
 const Which = lines.Which;
 const linux = calls.linux;
+const assert = std.debug.assert;
 
-pub const read_bytes_max = 64 << 10;
-/// For what one read brings of lines of eighty bytes or more; of shorter ones it is written more
-/// often.
+/// What a pipe holds that `pace.zig` has widened.
+pub const read_bytes_max = 128 << 10;
+/// Written when it is full: several times for one read of short lines.
 const write_bytes_max = 128 << 10;
 
-/// Used by one stream at a time. An idle keeper has no memory in them.
-var input: [read_bytes_max + lines.slack_bytes]u8 align(4096) = undefined;
+/// Used by one stream at a time. An idle keeper has no memory in them: whole pages, so that nothing
+/// else is given back with them.
+var input: [read_bytes_max + 4096]u8 align(4096) = undefined;
 var output: [write_bytes_max]u8 align(4096) = undefined;
+comptime {
+    assert(lines.slack_bytes <= 4096 and input.len % 4096 == 0 and output.len % 4096 == 0);
+}
 var are_used = false;
 /// Monotonic; when they are given back to the kernel, 0 for never.
 var relax_ns: i64 = 0;

@@ -10,6 +10,7 @@ const housekeeping = @import("housekeeping.zig");
 const launch = @import("launch.zig");
 const leave = @import("leave.zig");
 const log = @import("log.zig");
+const pace = @import("pace.zig");
 const stream = @import("stream.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
@@ -27,13 +28,7 @@ pub fn run(keeper: *Keeper) noreturn {
     var now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     while (true) {
         var events: [64]linux.epoll_event = undefined;
-        const ready = linux.epoll_pwait(
-            keeper.epoll.raw,
-            &events,
-            events.len,
-            timeoutMs(keeper, now),
-            null,
-        );
+        const ready = wait(keeper, &events, now);
         if (linux.errno(ready) == .SUCCESS) {
             for (events[0..ready]) |event| react(keeper, event);
             if (ready == 0) idle(keeper);
@@ -41,6 +36,24 @@ pub fn run(keeper: *Keeper) noreturn {
         now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
         onTime(keeper, now);
     }
+}
+
+fn wait(keeper: *Keeper, events: []linux.epoll_event, now: i64) usize {
+    var timeout: linux.kernel_timespec = undefined;
+    const left = timeoutNs(keeper, now);
+    if (left) |ns| timeout = .{
+        .sec = @divFloor(ns, std.time.ns_per_s),
+        .nsec = @mod(ns, std.time.ns_per_s),
+    };
+    return linux.syscall6(
+        .epoll_pwait2,
+        calls.raw(keeper.epoll.raw),
+        @intFromPtr(events.ptr),
+        events.len,
+        if (left == null) 0 else @intFromPtr(&timeout),
+        0,
+        0,
+    );
 }
 
 fn react(keeper: *Keeper, event: linux.epoll_event) void {
@@ -89,26 +102,26 @@ fn runLater(keeper: *Keeper) void {
     }
 }
 
-/// -1 for "until something happens".
-fn timeoutMs(keeper: *Keeper, now: i64) i32 {
+/// Null for "until something happens".
+fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
     var next: i64 = std.math.maxInt(i64);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
     if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);
     if (keeper.input_retry_ns > 0) next = @min(next, keeper.input_retry_ns);
+    if (keeper.rest_ns > 0) next = @min(next, keeper.rest_ns);
     if (log.wakeNs() > 0) next = @min(next, log.wakeNs());
     for (keeper.used()) |*process| {
         if (process.state != .free and process.wake_ns > 0) next = @min(next, process.wake_ns);
     }
-    if (next == std.math.maxInt(i64)) return -1;
-    const left = next - now;
-    return @intCast(std.math.clamp(@divFloor(left, std.time.ns_per_ms) + 1, 0, 60_000));
+    return if (next == std.math.maxInt(i64)) null else @max(0, next - now);
 }
 
 fn onTime(keeper: *Keeper, now: i64) void {
     log.onTime(now);
     end.onTime(keeper, now);
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
+    if (keeper.rest_ns > 0 and now >= keeper.rest_ns) pace.onTime(keeper, now);
     if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) attach.retryInputs(keeper);
     for (keeper.used()) |*process| {
         if (process.state == .free or process.wake_ns == 0 or now < process.wake_ns) continue;

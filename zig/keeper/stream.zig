@@ -10,6 +10,7 @@ const keeper_file = @import("keeper.zig");
 const attach = @import("attach.zig");
 const log = @import("log.zig");
 const leave = @import("leave.zig");
+const pace = @import("pace.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
 const linux = calls.linux;
@@ -146,6 +147,7 @@ pub fn onOutput(keeper: *Keeper, process: *Process, which: Which) void {
     }
     log.append(keeper, process, which, bytes);
     attach.copyToClients(keeper, process, which, bytes, .let_go);
+    pace.onDelivery(keeper, process, source.raw, bytes.len);
 }
 
 pub fn onTerminal(keeper: *Keeper, process: *Process) void {
