@@ -13,6 +13,8 @@ export type PlannedCell = {
 
 export type Subjects = {
   readonly peapod: Subject;
+  /** peapod in a process that has only just started. */
+  readonly fresh: Subject;
   readonly best: Subject;
   readonly naive: Subject;
   /** peapod started as a command for each request. */
@@ -48,10 +50,11 @@ const launch: Bench = {
   rounds: 30,
   warmUps: 3,
   parameters: { containers: [1, 2, 5, 10, 50] },
-  cells({ peapod, best, naive, commands, peers }, parameter) {
+  cells({ peapod, fresh, best, naive, commands, peers }, parameter) {
     const calls = [peapod, best, naive];
     return parameter("containers").flatMap((containers) => {
-      const controls = containers === fullShape.containers ? [again(peapod), again(best)] : [];
+      const isUsual = containers === fullShape.containers;
+      const controls = isUsual ? [again(peapod), again(best), fresh] : [];
       const started = commandContainers.includes(containers) ? [...commands, ...peers] : [];
       return [...calls, ...controls, ...started].map((subject) => ({
         subject,

@@ -3,12 +3,13 @@ import type { Subjects } from "./benches.ts";
 import type { Subject } from "./cell.ts";
 import { floorSubject } from "./floor.ts";
 import { commandSubject } from "./metrics/command.ts";
-import { peapodSubject } from "./peapod.ts";
+import { freshSubject, peapodSubject } from "./peapod.ts";
 import { peerSubjects } from "./peers/peers.ts";
 
 export function allSubjects(): Subjects {
   return {
     peapod: peapodSubject(),
+    fresh: freshSubject(),
     best: floorSubject("best"),
     naive: floorSubject("naive"),
     commands: [commandSubject("source"), commandSubject("compiled")],
@@ -17,6 +18,6 @@ export function allSubjects(): Subjects {
 }
 
 export function subjectList(subjects: Subjects): Subject[] {
-  const { peapod, best, naive, commands, peers } = subjects;
-  return [peapod, best, naive, ...commands, ...peers];
+  const { peapod, fresh, best, naive, commands, peers } = subjects;
+  return [peapod, fresh, best, naive, ...commands, ...peers];
 }

@@ -1,11 +1,11 @@
 // The peapod cell in a process of its own: a line on standard input is one round, its answer is one
 // line on standard output. So that a cell can stand in a mount namespace that its parent made.
-import type { Job } from "./cell.ts";
-import { peapodCell } from "./peapod.ts";
+import { peapodCell } from "./peapod-cell.ts";
+import type { WorkerOrder } from "./worker-cell.ts";
 
 // From `worker-cell.ts`, which has the same type.
-const job: Job = JSON.parse(process.argv[2] ?? "");
-const cell = peapodCell(job);
+const { job, isWarm }: WorkerOrder = JSON.parse(process.argv[2] ?? "");
+const cell = peapodCell(job, { isWarm });
 
 async function answer(work: () => Promise<object | undefined>): Promise<void> {
   try {

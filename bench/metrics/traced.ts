@@ -10,7 +10,7 @@ type Traced = { readonly spans: readonly TraceSpan[]; readonly tookMs: number };
 
 /** The median one of fifteen. */
 export async function traceLaunch(directory: string): Promise<Waterfall> {
-  const site = await openSite(directory);
+  const site = await openSite(directory, { isWarm: true });
   try {
     const traced: Traced[] = [];
     for (let launch = 0; launch < launches; launch += 1) {
