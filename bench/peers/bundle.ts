@@ -106,7 +106,7 @@ function mounts(planned: Planned, directory: string): Mount[] {
     source: type,
     options: [...options, ...attributes.map(optionOf)],
   }));
-  const devices = [`size=${devBytes}`, "mode=755", "nosuid", "strictatime"];
+  const devices = [`size=${devBytes}`, "mode=755", "nosuid", "noexec"];
   const all = [
     ...hostBinds(planned),
     ...kernel,

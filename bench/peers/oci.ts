@@ -35,12 +35,31 @@ export function ociPeer(runtime: Runtime): Peer {
   };
 }
 
+function drive(runtime: Runtime, site: Site, options: DriverOptions): Driver {
+  const { directory } = site;
+  const configs = writeBundles(site, options);
+  const program = `${findProgram(runtime)} --root ${directory}/state`;
+  return {
+    functions: `${configs}${functions(program, directory, options.shape)}`,
+    output: (pod, container) => readFileSync(join(directory, "out", `${pod}-${container}`)),
+    onceOutput: () => readFileSync(join(directory, "out", "once")),
+    firstInstruction(what, pod, number) {
+      const bytes = readFileSync(join(directory, "out", `${mark(what)}${pod}-${number}`));
+      return bytes.length < 8 ? undefined : bytes.readBigUInt64LE();
+    },
+  };
+}
+
 /** They stand in a configuration where the shell puts its own words. */
 const holes = { "@POD@": '"$1"', "@INDEX@": '"$2"', "@PID@": '"$pid"' } as const;
 
-function drive(runtime: Runtime, site: Site, options: DriverOptions): Driver {
+/**
+ * The root and the directories of bundles, and functions of sh that print configurations:
+ * `config_sandbox`, `config_container` and `config_once`, each for a pod and a container's number.
+ * A bundle's directory is its shell's and number's own.
+ */
+export function writeBundles(site: Site, options: DriverOptions): string {
   const { directory } = site;
-  const { shape } = options;
   const planned = planOne({
     directory,
     cgroupRoot: join(site.group, "peapod"),
@@ -54,24 +73,15 @@ function drive(runtime: Runtime, site: Site, options: DriverOptions): Driver {
       mkdirSync(join(directory, "bundles", `${lane}-${index}`));
     }
   }
-  const bundle = { planned, directory, shape, cgroup: "/pod@POD@-c@INDEX@" };
+  const bundle = { planned, directory, shape: options.shape, cgroup: "/pod@POD@-c@INDEX@" };
   const configs = {
     sandbox: bundleConfig({ ...bundle, args: ["/stamp"] }),
     container: bundleConfig({ ...bundle, join: "@PID@" }),
-    once: bundleConfig({ ...bundle, args: ["/stamp", "exit"] }),
+    once: bundleConfig({ ...bundle, args: options.once }),
   };
-  return {
-    functions: `${Object.entries(configs)
-      .map(([name, config]) => `config_${name}() { printf '%s\\n' ${quote(config)}; }\n`)
-      .join(
-        "",
-      )}${functions(`${findProgram(runtime)} --root ${directory}/state`, directory, shape)}`,
-    output: (pod, container) => readFileSync(join(directory, "out", `${pod}-${container}`)),
-    firstInstruction(what, pod, number) {
-      const bytes = readFileSync(join(directory, "out", `${mark(what)}${pod}-${number}`));
-      return bytes.length < 8 ? undefined : bytes.readBigUInt64LE();
-    },
-  };
+  return Object.entries(configs)
+    .map(([name, config]) => `config_${name}() { printf '%s\\n' ${quote(config)}; }\n`)
+    .join("");
 }
 
 const mark = (what: "container" | "command") => (what === "command" ? "call-" : "");

@@ -9,6 +9,7 @@ import { buildFloor } from "../floor.ts";
 import type { SpanName } from "../metric.ts";
 import type { Shape } from "../shape.ts";
 import { describeProgram } from "./find.ts";
+import { privateMemory } from "./memory.ts";
 import { type Lane, openSite, type Site } from "./site.ts";
 
 /** What a driver is made for. */
@@ -21,6 +22,8 @@ export type DriverOptions = {
   /** Files that are copied to the top of the root, and what a container runs. */
   readonly programs: readonly string[];
   readonly command: readonly string[];
+  /** What `once` runs. */
+  readonly once: readonly string[];
 };
 
 /**
@@ -35,8 +38,10 @@ export type Driver = {
   output?(pod: number, container: number): Buffer;
   /** When a program ran its first instruction, in ns of CLOCK_MONOTONIC, once that is known. */
   firstInstruction?(what: "container" | "command", pod: number, number: number): bigint | undefined;
-  /** For one pod that runs: private memory of what is there beside its containers, in KiB. */
-  readMemory?(pod: number): number;
+  /** The output of the last `once`. */
+  onceOutput?(): Buffer;
+  /** Names of the processes that the peer leaves beside a pod's containers. */
+  readonly supervisors?: readonly string[];
 };
 
 export type Peer = {
@@ -44,6 +49,8 @@ export type Peer = {
   readonly program: string;
   /** What is done for each kind of work; one that is not named can't be done. */
   readonly spans: Readonly<Partial<Record<Work["kind"], string>>>;
+  /** See `openSite`. */
+  readonly seesAllGroups?: boolean;
   /** Why it can't make such containers. */
   refuses(shape: Shape): string | undefined;
   drive(site: Site, options: DriverOptions): Promise<Driver>;
@@ -73,8 +80,13 @@ function peerCell(peer: Peer, job: Job): Cell {
       const absent = await whyNot(peer, job);
       if (absent !== undefined) return { absent };
       const { directory, shape } = job;
-      const name = peer.program;
-      const site = await openSite({ name, directory, hostMounts: shape.hostMounts });
+      const seesAllGroups = peer.seesAllGroups ?? false;
+      const site = await openSite({
+        name: peer.program,
+        directory,
+        hostMounts: shape.hostMounts,
+        seesAllGroups,
+      });
       try {
         opened = await open(peer, site, job);
       } catch (error) {
@@ -102,6 +114,7 @@ async function open(peer: Peer, site: Site, { work, shape }: Job): Promise<Opene
     containersMax: Math.max(shape.containers + joined, shape.existing),
     programs: [join(await buildFloor(), "..", "stamp")],
     command: ["/stamp"],
+    once: ["/stamp", "exit"],
   });
   const lanes = [site.lane];
   while (lanes.length < lanesMax) lanes.push(await site.addLane());
@@ -134,12 +147,14 @@ function lanesOf(work: Work): number {
   return work.kind === "mass-down" ? availableParallelism() : 1;
 }
 
+const messageMax = 300;
+
 /** One round that does not count: what does not work here says so before the rounds. */
 async function tryOut(lane: Lane, work: Work): Promise<Absent | undefined> {
   const lines = work.kind === "lifecycle" ? ["once 1"] : [`up ${measured}`, `down ${measured}`];
   for (const line of lines) {
     const { status, output } = await lane.send(line);
-    if (status !== 0) return { absent: `${line} failed: ${output}` };
+    if (status !== 0) return { absent: `${line} failed: ${output.slice(0, messageMax)}` };
   }
   return undefined;
 }
@@ -308,7 +323,7 @@ async function readMemory({ site, driver }: Opened, pods: number): Promise<Sampl
   const count = Math.min(pods, podsForMemory);
   const numbers = Array.from({ length: count }, (_, index) => firstOfMany + index);
   for (const number of numbers) await site.lane.must(`up ${number}`);
-  const each = numbers.map((number) => driver.readMemory?.(number) ?? Number.NaN);
+  const taken = privateMemory(site.group, driver.supervisors ?? []);
   for (const number of numbers) await site.lane.must(`down ${number}`);
-  return { pods: [count], "keeper-memory": [each.reduce((sum, one) => sum + one, 0) / count] };
+  return { pods: [count], "keeper-memory": [taken / count] };
 }

@@ -1,9 +1,20 @@
 // All peers of the benchmark, installed or not.
 import type { Subject } from "../cell.ts";
+import { containerdPeer } from "./containerd.ts";
 import { ociPeer } from "./oci.ts";
 import { type Peer, peerSubject } from "./peer.ts";
+import { kubePlayPeer, podmanPeer } from "./podman.ts";
+import { sandboxPeers } from "./sandboxes.ts";
 
-const peers: readonly Peer[] = [ociPeer("crun"), ociPeer("runc"), ociPeer("youki")];
+export const peers: readonly Peer[] = [
+  ociPeer("crun"),
+  ociPeer("runc"),
+  ociPeer("youki"),
+  podmanPeer,
+  kubePlayPeer,
+  containerdPeer,
+  ...sandboxPeers,
+];
 
 export function peerSubjects(): readonly Subject[] {
   return peers.map(peerSubject);

@@ -1,7 +1,15 @@
 // Where peers work: a directory, and a shell in mount and cgroup namespaces of its own. There
 // /sys/fs/cgroup is plain cgroup2, because runtimes refuse a host that mounts v1 groups beside it,
-// and its top is a group made for this site: nothing that a peer makes lies outside.
-import { mkdirSync, mkdtempSync, readdirSync, rmdirSync, rmSync, writeFileSync } from "node:fs";
+// its top is a group made for this site, and /run is empty: nothing that a peer makes lies outside.
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, join } from "node:path";
 import { findCgroupMount } from "../../src/native/host.ts";
 import { inCrowd } from "../crowd.ts";
@@ -29,18 +37,26 @@ export async function openSite(options: {
   readonly name: string;
   readonly directory: string;
   readonly hostMounts: number;
+  /** For programs that look for the group of process 1 and must find it. */
+  readonly seesAllGroups?: boolean;
 }): Promise<Site> {
+  // It would be hidden with what is in there.
+  if (options.directory.startsWith("/run/")) throw new Error("peers can't work in /run");
   mkdirSync(options.directory, { recursive: true });
   const directory = mkdtempSync(join(options.directory, `${options.name}-`));
   const mount = findCgroupMount();
   if (mount === undefined) throw new Error("no cgroup v2 hierarchy is mounted");
   const group = join(mount.path, `peapod-bench-${basename(directory)}`);
   mkdirSync(group);
+  const isOwnTop = options.seesAllGroups !== true;
+  const caller = `/sys/fs/cgroup${isOwnTop ? "" : `/${basename(group)}`}/caller`;
+  const namespaces = `--mount --propagation private${isOwnTop ? " --cgroup" : ""}`;
   const enter =
     `echo $$ > ${group}/cgroup.procs && ` +
-    `exec unshare --mount --cgroup --propagation private sh -c "$1" ${directory}/errors 0`;
-  const command = ["sh", "-c", enter, "sh", `${plainCgroups} && ${loop}`];
-  const first = openLane(inCrowd(command, { mounts: options.hostMounts, directory }));
+    `exec unshare ${namespaces} sh -c "$1" ${directory}/errors 0`;
+  const script = `${privateView} && mkdir ${caller} && ${moveTo(caller)} && ${loop}`;
+  const command = ["sh", "-c", enter, "sh", script];
+  const first = openLane(inCrowd(command, { mounts: options.hostMounts, directory }), group);
   const lanes = [first];
   return {
     directory,
@@ -48,16 +64,10 @@ export async function openSite(options: {
     lane: first,
     async addLane() {
       const place = ["nsenter", "--target", String(first.pid), "--mount", "--cgroup"];
-      const script = `echo $$ > /sys/fs/cgroup/caller/cgroup.procs && ${loop}`;
       const number = String(lanes.length);
-      const lane = openLane([
-        ...place,
-        "sh",
-        "-c",
-        script,
-        `${directory}/errors-${number}`,
-        number,
-      ]);
+      const line = `${moveTo(caller)} && ${loop}`;
+      const shell = ["sh", "-c", line, `${directory}/errors-${number}`, number];
+      const lane = openLane([...place, ...shell], group);
       lanes.push(lane);
       return lane;
     },
@@ -70,9 +80,11 @@ export async function openSite(options: {
   };
 }
 
-const plainCgroups =
+const privateView =
   "umount --recursive --lazy /sys/fs/cgroup && mount -t cgroup2 none /sys/fs/cgroup && " +
-  "mkdir /sys/fs/cgroup/caller && echo $$ > /sys/fs/cgroup/caller/cgroup.procs";
+  "mount -t tmpfs none /run && mkdir -m 1777 /run/lock";
+
+const moveTo = (group: string): string => `echo $$ > ${group}/cgroup.procs`;
 
 /**
  * The shell knows its own number. Standard error goes to a file: containers keep it open, and a
@@ -82,19 +94,24 @@ const loop =
   'lane=$1; while read -r line; do { eval "$line"; } </dev/null >/dev/null 2>"$0"; status=$?; ' +
   '[ $status = 0 ] && echo 0 || echo "$status $(tr "\\n" " " < "$0")"; done';
 
-function openLane(command: readonly string[]) {
+const lineTimeoutMs = 30_000;
+
+function openLane(command: readonly string[], group: string) {
   const child = Bun.spawn([...command], { stdin: "pipe", stdout: "pipe", stderr: "inherit" });
   const reader = child.stdout.getReader();
   const decoder = new TextDecoder();
   const send = async (line: string): Promise<Answer> => {
     child.stdin.write(`${line}\n`);
     await child.stdin.flush();
+    // A peer may wait for ever (youki does, once in a while, for a container that ended early).
+    const timer = setTimeout(() => endProgramsOf(group), lineTimeoutMs);
     let answer = "";
     while (!answer.endsWith("\n")) {
       const { done, value } = await reader.read();
       if (done) throw new Error("the shell of a peer ended");
       answer += decoder.decode(value, { stream: true });
     }
+    clearTimeout(timer);
     const [status = "1", ...output] = answer.trim().split(" ");
     return { status: Number(status), output: output.join(" ") };
   };
@@ -103,7 +120,7 @@ function openLane(command: readonly string[]) {
     send,
     async must(line: string): Promise<void> {
       const { status, output } = await send(line);
-      if (status !== 0) throw new Error(`${line} ended with ${status}: ${output}`);
+      if (status !== 0) throw new Error(`${output} (status ${status} of ${line.slice(0, 60)})`);
     },
     async end(): Promise<void> {
       await child.stdin.end();
@@ -112,8 +129,16 @@ function openLane(command: readonly string[]) {
   };
 }
 
+/** The shells go on, and answer that the line failed. */
+function endProgramsOf(group: string): void {
+  for (const pid of readFileSync(`${group}/caller/cgroup.procs`, "utf8").split("\n")) {
+    const isShell = pid === "" || readFileSync(`/proc/${pid}/comm`, "utf8") === "sh\n";
+    if (!isShell) process.kill(Number(pid), "SIGKILL");
+  }
+}
+
 /** With whatever a peer has left in it. */
-async function removeGroup(group: string): Promise<void> {
+export async function removeGroup(group: string): Promise<void> {
   const attemptsMax = 400;
   try {
     writeFileSync(`${group}/cgroup.kill`, "1");
