@@ -10,7 +10,7 @@ const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 const isEmulated = process.env.PEAPOD_TEST_IN_VM === "1";
 const pods = isEmulated ? 50 : 200;
 const timeoutMs = 60_000;
-const privateBytesMax = 200 * 1024;
+const privateBytesMax = 100 * 1024;
 
 /**
  * What would be free again if the process were gone: its private pages, clean or dirty, of every
@@ -53,13 +53,11 @@ kernelTest(
 );
 
 kernelTest(
-  "an idle keeper keeps less than 200 KB for itself, also after many commands and much output",
+  "an idle keeper keeps less than 100 KB for itself, also after many commands and much output",
   async () => {
     await using host = await openTestHost();
     await using other = await host.up(podOf(host, "other", { only: ["pause"] }));
-    await using pod = await host.up(
-      podOf(host, "busy", { only: ["print", "2000", "200", "pause"] }),
-    );
+    await using pod = await host.up(podOf(host, "busy", { only: ["flood", "50000", "pause"] }));
     const pid = await keeperOf(pod);
     for (let round = 0; round < 20; round++) {
       const { exitCode } = await pod.exec(["/probe", "print", "100", "500"]).result;

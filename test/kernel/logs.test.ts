@@ -5,10 +5,12 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { Pod } from "../../src/index.ts";
+import { readPodManifest } from "../../src/index.ts";
+import { floodOf, readLogFiles } from "../support/flood.ts";
 import type { TestHost } from "../support/host.ts";
 import { hostMissing, logOf, openTestHost } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
-import { probe, textOf, up } from "../support/pods.ts";
+import { podOf, probe, textOf, up } from "../support/pods.ts";
 import type { FullDiskReport } from "../support/full-disk.ts";
 
 const test = testOrSkip(hostMissing === undefined, hostMissing ?? "");
@@ -177,21 +179,39 @@ describe("rotation", () => {
     20_000 * slowdown,
   );
 
+  test(
+    "every byte of millions of lines that two streams write at once, over many files",
+    async () => {
+      const containerLogs = { filesMax: 100 };
+      await using peapod = host.another({ containerLogs });
+      const lines = Math.round(1_000_000 / slowdown);
+      const pod = await peapod.up(
+        readPodManifest(podOf([probe(host, ["flood", String(lines)])])),
+        {},
+      );
+      expect((await pod.container("main").exited).exitCode).toBe(0);
+      const { sizes, ...streams } = readLogFiles(dirname(await logPathOf(pod)));
+      const expected = floodOf(lines);
+      expect(streams.stdout.equals(expected.stdout)).toBe(true);
+      expect(streams.stderr.equals(expected.stderr)).toBe(true);
+      const written = sizes.reduce((sum, size) => sum + size, 0);
+      expect(sizes.length).toBe(Math.ceil(written / (10 << 20)));
+      expect(Math.max(...sizes)).toBeLessThanOrEqual(10 << 20);
+    },
+    20_000 * slowdown,
+  );
+
   test("no more files than asked for, and whole lines in each", async () => {
     const containerLogs = { bytesMax: 20_000, filesMax: 3 };
     await using peapod = host.another({ containerLogs });
-    const manifest = { ...probe(host, ["print", "3000", "99"]) };
-    const name = "rotates-often";
-    const { readPodManifest } = await import("../../src/index.ts");
-    const spec = { containers: [manifest], terminationGracePeriodSeconds: 0 };
-    const pod = await peapod.up(
-      readPodManifest({ apiVersion: "v1", kind: "Pod", metadata: { name }, spec }),
-      {},
-    );
+    const manifest = podOf([probe(host, ["print", "3000", "99"])]);
+    const pod = await peapod.up(readPodManifest(manifest), {});
     await pod.container("main").exited;
     const folder = dirname(await logPathOf(pod));
     const files = readdirSync(folder).sort();
     expect(files).toEqual(["0.log", "0.log.1", "0.log.2"]);
+    const sizes = files.map((name) => statSync(`${folder}/${name}`).size);
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(20_000);
     const left = files
       .toReversed()
       .flatMap((file) => readFileSync(`${folder}/${file}`, "utf8").trimEnd().split("\n"))

@@ -23,6 +23,7 @@ pub const commands = .{
     .{ "say-error", 1, &sayError },
     .{ "print", 2, &print },
     .{ "print-partial", 1, &printPartial },
+    .{ "flood", 1, &flood },
     .{ "tick", 2, &tick },
     .{ "echo-stdin", 0, &echoStdin },
 };
@@ -210,13 +211,19 @@ fn burnCpu(words: sys.Words) sys.Error!void {
 }
 
 fn say(words: sys.Words) sys.Error!void {
-    sys.writeAll(1, std.mem.span(words[0]));
-    sys.writeAll(1, "\n");
+    sayTo(1, std.mem.span(words[0]));
 }
 
 fn sayError(words: sys.Words) sys.Error!void {
-    sys.writeAll(2, std.mem.span(words[0]));
-    sys.writeAll(2, "\n");
+    sayTo(2, std.mem.span(words[0]));
+}
+
+/// In one write: whoever reads could come between two.
+fn sayTo(fd: i32, text: []const u8) void {
+    const length = @min(text.len, line.len - 1);
+    @memcpy(line[0..length], text[0..length]);
+    line[length] = '\n';
+    sys.writeAll(fd, line[0 .. length + 1]);
 }
 
 fn printPartial(words: sys.Words) sys.Error!void {
@@ -253,6 +260,41 @@ fn writeLine(index: usize, width: usize) void {
     }
     line[width] = '\n';
     sys.writeAll(1, line[0 .. width + 1]);
+}
+
+var pieces: [2][50_000]u8 = undefined;
+var pieces_filled: [2]usize = .{ 0, 0 };
+
+/// N lines to each of both streams as fast as they are taken, in writes that end anywhere. Lengths
+/// and letters follow from the number: test/support/flood.ts knows them, too.
+fn flood(words: sys.Words) sys.Error!void {
+    const count = try sys.parse(words[0]);
+    for (0..count) |index| for (0..2) |stream| {
+        const letter = 'a' + @as(u8, @intCast((index + stream) % 26));
+        const length = if (index % 5000 == 4999) 30_000 + index % 7 else index * 7919 % 120;
+        @memset(line[0..length], letter);
+        line[length] = '\n';
+        putPiece(stream, line[0 .. length + 1]);
+    };
+    for (0..2) |stream| sys.writeAll(fdOf(stream), pieces[stream][0..pieces_filled[stream]]);
+}
+
+fn putPiece(stream: usize, bytes: []const u8) void {
+    var rest = bytes;
+    while (rest.len > 0) {
+        const free = pieces[stream][pieces_filled[stream]..];
+        const size = @min(free.len, rest.len);
+        @memcpy(free[0..size], rest[0..size]);
+        pieces_filled[stream] += size;
+        rest = rest[size..];
+        if (size < free.len) continue;
+        sys.writeAll(fdOf(stream), &pieces[stream]);
+        pieces_filled[stream] = 0;
+    }
+}
+
+fn fdOf(stream: usize) i32 {
+    return if (stream == 0) 1 else 2;
 }
 
 /// Until the end of the input.
