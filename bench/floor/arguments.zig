@@ -28,8 +28,8 @@ pub const usage =
     \\  --rounds R            does COMMAND R times
     \\  --calls               adds every system call with its time
     \\  --look FILE [-- WORD…]
-    \\                        starts a pod of one container whose program is FILE, copies what it
-    \\                        writes to standard output, ends the pod
+    \\                        starts a pod whose containers' program is FILE, copies what they
+    \\                        write to standard output, ends the pod
     \\
 ;
 
@@ -71,7 +71,6 @@ pub fn parse(words: []const [*:0]const u8) ?Arguments {
         }
     }
     if (at < words.len) all.command = parseCommand(words[at..]) orelse return null;
-    if (all.look != null) all.containers = 1;
     const sane = all.containers > 0 and all.containers <= protocol.containers_max and
         all.existing <= 1000 and all.rounds > 0;
     // What the naive twin would do is not settled: idmapped mounts have no old way.

@@ -37,12 +37,17 @@ pub fn run(start: *const Start, index: usize) noreturn {
 pub fn finish(start: *const Start, trace: *const Trace) noreturn {
     const pod = start.pod;
     _ = trace.call(.enter, .chdir, .{"/"});
-    if (pod.has(.full)) limits.apply(trace);
+    if (pod.has(.full)) {
+        // A new user namespace begins with all of them.
+        const dropped = start.by == .helper and !pod.request.options.user_namespace;
+        if (!dropped) limits.dropBounding(trace);
+        limits.apply(trace);
+    }
     limits.exec(trace, pod, .{
         .input = pod.request.sources.null_device,
         .output = start.container.stdout[1],
         .errors = start.container.stderr[1],
-        .batch = start.count,
+        .batch = pod.request.containers + @intFromBool(start.by == .helper),
         .program = filter.balanced,
     });
 }

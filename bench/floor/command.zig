@@ -75,7 +75,10 @@ fn begin(target: usize) callconv(.c) noreturn {
     _ = trace.call(.namespaces, .setns, .{ target, kinds });
     pods.ownDescriptors(&trace, pod.shared);
     if (pod.request.options.user_namespace) user.becomeRoot(&trace);
-    if (pod.has(.full)) limits.apply(&trace);
+    if (pod.has(.full)) {
+        limits.dropBounding(&trace);
+        limits.apply(&trace);
+    }
     execute(&trace, filter.balanced);
 }
 
@@ -113,7 +116,10 @@ fn runNaive(trace: *const sys.Trace) usize {
     });
     if (second != 0) sys.exit(0);
     const inner = pod.traceOf("command", trace_file.inner);
-    if (pod.has(.full)) limits.apply(&inner);
+    if (pod.has(.full)) {
+        limits.dropBounding(&inner);
+        limits.apply(&inner);
+    }
     execute(&inner, filter.linear);
 }
 

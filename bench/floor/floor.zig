@@ -104,7 +104,7 @@ fn readFile(path: [*:0]const u8) []const u8 {
 
 fn measure() void {
     operations.prepare(&arguments);
-    if (arguments.look != null) return operations.look(arguments.words);
+    if (arguments.look != null) return operations.look(arguments.words, arguments.containers);
     if (arguments.command) |command| {
         for (0..arguments.rounds) |_| operations.run(command);
         return operations.finish();

@@ -102,11 +102,14 @@ fn sendStamps() void {
     _ = pod.trace.call(.message, .write, .{ protocol.socket, &stamps, @sizeOf(protocol.Stamps) });
 }
 
-/// Copies what the pod's one container writes to standard output, until it ends.
+/// Copies what the pod's containers write to standard output until they end, one after the other.
 fn show() void {
+    for (0..pod.request.containers) |index| showOne(pod.running[index].stdout);
+}
+
+fn showOne(from: i32) void {
     var buffer: [4096]u8 = undefined;
     while (true) {
-        const from = pod.running[0].stdout;
         const size = pod.trace.call(.wait, .read, .{ from, &buffer, buffer.len });
         if (size == 0) return;
         var done: usize = 0;

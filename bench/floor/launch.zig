@@ -6,6 +6,7 @@ const protocol = @import("protocol.zig");
 const best = @import("best.zig");
 const naive = @import("naive.zig");
 const cgroup = @import("cgroup.zig");
+const limits = @import("limits.zig");
 const overlay = @import("overlay.zig");
 const sandbox = @import("sandbox.zig");
 const user = @import("user.zig");
@@ -24,8 +25,9 @@ var execs: [2]i32 = undefined;
 pub const Start = struct {
     pod: *Pod,
     container: *pods.Container,
-    /// How many start together.
-    count: u32,
+    by: By,
+
+    pub const By = enum { keeper, helper };
 };
 var starts: [protocol.containers_max]Start = undefined;
 
@@ -34,8 +36,7 @@ pub fn describe(first: u32, count: u32) void {
 }
 
 /// Detached trees of the host's sources, in its mount namespace, where alone they may be cloned.
-pub fn cloneSources(pod: *Pod, count: u32) void {
-    const trace = &pod.trace;
+pub fn cloneSources(pod: *Pod, trace: *const Trace, count: u32) void {
     const sources = user.sources(pod);
     const flags = sys.AT_EMPTY_PATH | sys.OPEN_TREE_CLONE | sys.O_CLOEXEC;
     for (batch[0..count]) |*container| {
@@ -54,8 +55,8 @@ pub fn cloneSources(pod: *Pod, count: u32) void {
 }
 
 /// Starts a process beside this one, in the same memory and with the same descriptors, that makes
-/// directories, control groups, pipes and file systems while this one makes namespaces: on two CPUs
-/// neither waits for the other.
+/// directories, control groups, pipes and file systems while this one makes namespaces, and then
+/// starts the containers in them while this one finishes: on two CPUs neither waits for the other.
 pub fn startHelper(pod: *Pod) void {
     const trace = &pod.trace;
     // Growing a table that is shared waits for all CPUs to pass a quiescent state, so it is grown
@@ -68,6 +69,7 @@ pub fn startHelper(pod: *Pod) void {
         .stack = @intFromPtr(&helper_stack),
         .stack_size = helper_stack.len,
     };
+    begin(pod);
     _ = trace.cloneOnto(trace_file.helper, &arguments, help, @intFromPtr(pod));
     pod.helpers += 1;
 }
@@ -75,27 +77,47 @@ pub fn startHelper(pod: *Pod) void {
 fn help(context: usize) callconv(.c) noreturn {
     const pod: *Pod = @ptrFromInt(context);
     const trace = pod.traceOf("helper", trace_file.helper);
-    const containers = batch[0..pod.request.containers];
+    const count = pod.request.containers;
+    const containers = batch[0..count];
+    const options = pod.request.options;
+    if (!options.user_namespace) cloneSources(pod, &trace, count);
     sandbox.makeDirectories(&trace, pod);
     sandbox.makePodCgroup(&trace, pod);
     sandbox.makeFiles(&trace, pod);
     for (containers) |*container| prepare(pod, &trace, container);
-    const options = pod.request.options;
+    // Once for all of them: what this process has dropped its children don't have.
+    if (pod.has(.full) and !options.user_namespace) limits.dropBounding(&trace);
     const writable = pod.has(.full) and !options.read_only_root and !options.user_namespace;
     if (writable) for (containers) |*container| {
-        // What is not made when the namespaces are each container makes itself.
-        if (@atomicLoad(u32, &pod.shared.waiting, .acquire) != 0) break;
+        // What is not made when the namespaces are, each container makes itself.
+        if (@atomicLoad(u32, &pod.shared.ready, .acquire) != 0) break;
         container.root = overlay.make(&trace, pod, container.index);
     };
-    pods.signal(&trace, .prepared, &pod.shared.prepared);
+    pods.awaitSoon(&trace, .ready, &pod.shared.ready);
+    sandbox.maskSys(&trace, pod);
+    const kinds = sandbox.kinds(pod) | sys.CLONE_NEWNS;
+    _ = trace.call(.namespaces, .setns, .{ pod.self, kinds });
+    for (0..count) |index| startContainer(pod, &trace, index, .helper);
+    for (containers) |*container| makeLog(pod, &trace, container);
+    pods.signal(&trace, .started, &pod.shared.started);
     trace.last(.exec, .exit);
     _ = sys.raw(.exit, .{0});
     unreachable;
 }
 
-pub fn awaitHelper(pod: *Pod) void {
-    @atomicStore(u32, &pod.shared.waiting, 1, .release);
-    pods.await(&pod.trace, .prepared, &pod.shared.prepared, 1);
+/// The namespaces are there: the helper goes on to start the containers.
+pub fn release(pod: *Pod) void {
+    pods.signal(&pod.trace, .ready, &pod.shared.ready);
+}
+
+/// Once this process is done, too.
+pub fn finishStart(pod: *Pod) void {
+    const trace = &pod.trace;
+    const count = pod.request.containers;
+    _ = pods.arrive(trace, pod.shared, count + 1);
+    sandbox.openOwnNamespace(pod);
+    pods.await(trace, .started, &pod.shared.started, 1);
+    finish(pod, count);
 }
 
 fn prepare(pod: *const Pod, trace: *const Trace, container: *pods.Container) void {
@@ -115,14 +137,18 @@ pub fn start(pod: *Pod, first: u32, count: u32) void {
         return;
     }
     const trace = &pod.trace;
+    begin(pod);
+    if (pod.request.options.naive) describe(first, count);
+    for (0..count) |index| startContainer(pod, trace, index, .keeper);
+    for (batch[0..count]) |*container| makeLog(pod, trace, container);
+    finish(pod, count);
+}
+
+fn begin(pod: *Pod) void {
     pod.shared.arrived = 0;
     pod.shared.gate = 0;
     pod.shared.parted = 0;
     _ = pod.trace.call(.pipes, .pipe2, .{ &execs, sys.O_CLOEXEC });
-    if (pod.request.options.naive) describe(first, count);
-    for (0..count) |index| startContainer(pod, index, count);
-    for (batch[0..count]) |*container| makeLog(pod, trace, container);
-    finish(pod, count);
 }
 
 fn finish(pod: *Pod, count: u32) void {
@@ -143,12 +169,11 @@ fn finish(pod: *Pod, count: u32) void {
     pod.containers += count;
 }
 
-fn startContainer(pod: *Pod, index: usize, count: u32) void {
-    const trace = &pod.trace;
+fn startContainer(pod: *Pod, trace: *const Trace, index: usize, by: Start.By) void {
     const options = pod.request.options;
     const container = &batch[index];
     if (container.stdout[0] < 0) prepare(pod, trace, container);
-    starts[index] = .{ .pod = pod, .container = container, .count = count };
+    starts[index] = .{ .pod = pod, .container = container, .by = by };
     const process: u16 = @intCast(trace_file.container + container.index);
     var arguments: sys.CloneArgs = .{ .flags = sys.CLONE_NEWNS };
     if (pod.has(.namespaces)) arguments.flags |= sys.CLONE_NEWCGROUP;
@@ -172,6 +197,11 @@ fn startContainer(pod: *Pod, index: usize, count: u32) void {
     arguments.flags |= shares;
     arguments.stack = @intFromPtr(&stacks[index]);
     arguments.stack_size = stacks[index].len;
+    if (by == .helper) {
+        // The keeper's child, not the helper's. That allows no signal at its end.
+        arguments.flags |= sys.CLONE_PARENT;
+        arguments.exit_signal = 0;
+    }
     container.pid = trace.cloneOnto(process, &arguments, beginContainer, index);
 }
 

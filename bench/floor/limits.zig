@@ -28,16 +28,16 @@ pub fn setOomScore(trace: *const sys.Trace, directory: i32, path: [*:0]const u8)
     _ = trace.call(.limits, .close, .{score});
 }
 
-fn dropBounding(trace: *const sys.Trace) void {
+pub fn dropBounding(trace: *const sys.Trace) void {
     for (0..capability_last + 1) |capability| {
         if (kept >> @intCast(capability) & 1 != 0) continue;
         _ = trace.call(.capabilities, .prctl, .{ PR_CAPBSET_DROP, capability });
     }
 }
 
+/// What comes after `dropBounding`.
 pub fn apply(trace: *const sys.Trace) void {
     _ = trace.call(.limits, .umask, .{0o022});
-    dropBounding(trace);
     const header = extern struct { version: u32 = 0x20080522, pid: i32 = 0 }{};
     const half = extern struct { effective: u32, permitted: u32, inheritable: u32 };
     const sets = [2]half{

@@ -118,6 +118,7 @@ pub fn run(start: *const Start) noreturn {
     if (pod.has(.full)) {
         hide(&trace, pod);
         limits.setOomScore(&trace, sys.AT_FDCWD, "/proc/self/oom_score_adj");
+        limits.dropBounding(&trace);
         limits.apply(&trace);
     }
     limits.exec(&trace, pod, .{

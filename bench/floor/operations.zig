@@ -175,15 +175,15 @@ fn massDown() void {
 }
 
 /// A container's own view, for somebody who compares end states.
-pub fn look(words: []const [*:0]const u8) void {
+pub fn look(words: []const [*:0]const u8, in_pod: u32) void {
     var all: [64][]const u8 = undefined;
     all[0] = "stamp";
     const count = @min(words.len, all.len - 1);
     for (words[0..count], all[1..][0..count]) |word, *at| at.* = std.mem.span(word);
     launcher.setArguments(all[0 .. count + 1]);
     launcher.run.request.options.ends = true;
-    const pod = launcher.start(nextNumber(), 1);
-    launcher.ask(pod, .show, 1);
+    const pod = launcher.start(nextNumber(), in_pod);
+    launcher.ask(pod, .show, in_pod);
     launcher.end(pod);
     launcher.finish(pod);
     launcher.forget(pod);

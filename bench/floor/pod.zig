@@ -1,5 +1,7 @@
 //! What the keeper knows of its pod, and the page that it shares with children that have not exec'd
 //! yet.
+const std = @import("std");
+const sys = @import("sys.zig");
 const trace_file = @import("trace.zig");
 const protocol = @import("protocol.zig");
 
@@ -60,15 +62,15 @@ pub const Pod = struct {
 };
 
 pub const Shared = extern struct {
-    /// How many of the batch are ready to exec; the last to arrive opens the gate.
+    /// How many of those who start together are ready for exec; the last to arrive opens the gate.
     arrived: u32,
     gate: u32,
     /// How many children have a table of descriptors of their own.
     parted: u32,
-    /// The helper has made what it was started for.
-    prepared: u32,
-    /// The keeper has made the pod's namespaces and waits for the helper.
-    waiting: u32,
+    /// The keeper has made the pod's namespaces.
+    ready: u32,
+    /// The helper has started the containers.
+    started: u32,
 };
 
 /// Descriptors from here on belong to containers that run: no child needs them, so none copies
@@ -83,8 +85,15 @@ pub fn ownDescriptors(trace: *const Trace, shared: *Shared) void {
 }
 
 pub fn signal(trace: *const Trace, channel: trace_file.Channel, word: *u32) void {
+    // What the other side sees first is the word.
+    const before = sys.now();
     _ = @atomicRmw(u32, word, .Add, 1, .acq_rel);
-    _ = trace.wakes(channel).call(.clone, .futex, .{ word, 1, 1 });
+    _ = sys.raw(.futex, .{ word, 1, 1 });
+    note(&trace.wakes(channel), .clone, before);
+}
+
+fn note(trace: *const Trace, step: trace_file.Step, before: u64) void {
+    if (trace.log) |log| trace.note(log, step, .futex, before, sys.now());
 }
 
 pub fn await(
@@ -100,13 +109,27 @@ pub fn await(
     }
 }
 
-/// Waits until all of the batch are ready. The last one does not ask the keeper: that would cost
-/// two switches of the CPU.
-pub fn passGate(trace: *const Trace, shared: *Shared, batch: u32) void {
-    if (@atomicRmw(u32, &shared.arrived, .Add, 1, .acq_rel) + 1 == batch) {
-        @atomicStore(u32, &shared.gate, 1, .release);
-        if (batch > 1) _ = trace.wakes(.gate).call(.clone, .futex, .{ &shared.gate, 1, batch });
-        return;
+/// For what is due within the time that it takes to fall asleep and wake up.
+pub fn awaitSoon(trace: *const Trace, channel: trace_file.Channel, word: *u32) void {
+    const before = sys.now();
+    for (0..20_000) |_| {
+        if (@atomicLoad(u32, word, .acquire) != 0) break;
+        std.atomic.spinLoopHint();
     }
-    await(trace, .gate, &shared.gate, 1);
+    note(&trace.waits(channel), .wait, before);
+    await(trace, channel, word, 1);
+}
+
+/// True for the last one, who opens the gate. It does not ask the keeper: that would cost two
+/// switches of the CPU.
+pub fn arrive(trace: *const Trace, shared: *Shared, expected: u32) bool {
+    if (@atomicRmw(u32, &shared.arrived, .Add, 1, .acq_rel) + 1 < expected) return false;
+    @atomicStore(u32, &shared.gate, 1, .release);
+    if (expected > 1) _ = trace.wakes(.gate).call(.clone, .futex, .{ &shared.gate, 1, expected });
+    return true;
+}
+
+/// Waits until all are ready.
+pub fn passGate(trace: *const Trace, shared: *Shared, expected: u32) void {
+    if (!arrive(trace, shared, expected)) await(trace, .gate, &shared.gate, 1);
 }

@@ -33,11 +33,10 @@ pub fn up(pod: *Pod) void {
     // While no child shares this process's memory, and while there is a /proc to write to.
     if (pod.has(.full)) limits.setOomScore(trace, sys.AT_FDCWD, "/proc/self/oom_score_adj");
     launch.describe(0, count);
-    if (!options.user_namespace) launch.cloneSources(pod, count);
     launch.startHelper(pod);
     if (options.user_namespace) {
         user.make(pod);
-        launch.cloneSources(pod, count);
+        launch.cloneSources(pod, trace, count);
     }
     _ = trace.call(.namespaces, .setns, .{
         pod.request.sources.seed_namespace, sys.CLONE_NEWNS,
@@ -45,10 +44,9 @@ pub fn up(pod: *Pod) void {
     const own: u32 = if (options.user_namespace) 0 else kinds(pod);
     _ = trace.call(.namespaces, .unshare, .{own | sys.CLONE_NEWNS});
     makeBound(pod);
+    launch.release(pod);
     finishNamespaces(pod);
-    launch.awaitHelper(pod);
-    maskSys(pod);
-    launch.start(pod, 0, count);
+    launch.finishStart(pod);
 }
 
 /// One more container. Sources of the host are cloned in its mount namespace, where alone they may
@@ -60,7 +58,7 @@ pub fn join(pod: *Pod) void {
             pod.request.sources.host_namespace, sys.CLONE_NEWNS,
         });
         launch.describe(pod.containers, 1);
-        launch.cloneSources(pod, 1);
+        launch.cloneSources(pod, trace, 1);
         _ = trace.call(.namespaces, .setns, .{ pod.lean_namespace, sys.CLONE_NEWNS });
     }
     launch.start(pod, pod.containers, 1);
@@ -138,7 +136,6 @@ pub fn makeFiles(trace: *const sys.Trace, pod: *Pod) void {
 /// What belongs to the namespaces that this process is in now.
 fn makeBound(pod: *Pod) void {
     const trace = &pod.trace;
-    pod.lean_namespace = openOwnNamespace(trace, pod);
     if (!pod.has(.full)) return;
     // Inside a user namespace a new procfs is allowed where a whole one is in sight, and the copies
     // of this namespace are where that is looked for (fs/namespace.c, mnt_already_visible).
@@ -150,9 +147,8 @@ fn makeBound(pod: *Pod) void {
 }
 
 /// Once for all containers, which clone the tree with its masks.
-fn maskSys(pod: *const Pod) void {
+pub fn maskSys(trace: *const sys.Trace, pod: *const Pod) void {
     if (!pod.has(.full)) return;
-    const trace = &pod.trace;
     for (protocol.masked, 0..) |mask, index| {
         if (pod.request.masks >> @intCast(index) & 1 == 0 or mask.path[1] != 's') continue;
         // Mounting onto a detached tree works since Linux 6.15.
@@ -168,8 +164,8 @@ fn maskSys(pod: *const Pod) void {
 /// The mount namespace itself, as a descriptor. The pidfd would not do: setns takes the
 /// namespace that its process is in by then. There is no /proc here (PIDFD_GET_MNT_NAMESPACE,
 /// Linux 6.11).
-fn openOwnNamespace(trace: *const sys.Trace, pod: *const Pod) i32 {
-    return trace.fd(.namespaces, .ioctl, .{ pod.self, 0xff03, 0 });
+pub fn openOwnNamespace(pod: *Pod) void {
+    pod.lean_namespace = pod.trace.fd(.namespaces, .ioctl, .{ pod.self, 0xff03, 0 });
 }
 
 /// The generated files.
