@@ -98,7 +98,7 @@ const crowd: Bench = {
   question: "what a host with many mounts or many processes adds to a start and to a join",
   regime: "isolated",
   rounds: 10,
-  warmUps: 1,
+  warmUps: 0,
   parameters: { mounts: [0, 20, 500, 2000], processes: [4000], joins: [10] },
   cells({ peapod, best }, parameter) {
     const joins = parameter("joins")[0] ?? 0;

@@ -39,10 +39,20 @@ const others = {
   },
   "kernel-memory": {
     unit: "KiB",
-    better: "less",
+    better: "none",
     says: "slab, kernel stacks, page tables and per-CPU memory taken by all pods",
   },
-  "taken-memory": { unit: "KiB", better: "less", says: "what all pods took from MemAvailable" },
+  "taken-memory": { unit: "KiB", better: "none", says: "what all pods took from MemAvailable" },
+  "kernel-memory-each": {
+    unit: "KiB",
+    better: "less",
+    says: "`kernel-memory` of one pod more: the slope over the readings",
+  },
+  "taken-memory-each": {
+    unit: "KiB",
+    better: "less",
+    says: "`taken-memory` of one pod more: the slope over the readings",
+  },
 } as const satisfies Record<string, Metric>;
 
 export type SpanName = keyof typeof spans;

@@ -2,11 +2,12 @@
 import { mkdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import type { Bench, PlannedCell, Subjects } from "./benches.ts";
-import type { Cell, Subject, Work } from "./cell.ts";
+import type { Cell, Sample, Subject, Work } from "./cell.ts";
 import type { BenchResult, Report } from "./report/schema.ts";
 import { type Entry, runRounds } from "./rounds.ts";
 import { shapeName } from "./shape.ts";
 import { besideProcesses } from "./sleepers.ts";
+import { medianSlope } from "./statistics.ts";
 
 export type RunOptions = {
   readonly seed: number;
@@ -95,10 +96,24 @@ export function workName(work: Work): string {
 }
 
 /** Metrics that were not measured have no entry. */
-function toRecord(sample: object | undefined): Record<string, number[]> | null {
+function toRecord(sample: Sample | undefined): Record<string, number[]> | null {
   if (sample === undefined) return null;
-  const entries = Object.entries<readonly number[]>({ ...sample });
+  const entries = Object.entries<readonly number[]>({ ...sample, ...slopesOf(sample) });
   return Object.fromEntries(entries.map(([metric, values]) => [metric, [...values]]));
+}
+
+/** What one pod more weighs: totals hold whatever else the machine did since the first reading. */
+export function slopesOf(sample: Sample): Sample {
+  const slope = (totals: readonly number[] | undefined) => {
+    if (sample.pods === undefined || totals === undefined || totals.length < 2) return undefined;
+    return [medianSlope(sample.pods.map((x, index) => ({ x, y: totals[index] ?? 0 })))];
+  };
+  const kernel = slope(sample["kernel-memory"]);
+  const taken = slope(sample["taken-memory"]);
+  return {
+    ...(kernel && { "kernel-memory-each": kernel }),
+    ...(taken && { "taken-memory-each": taken }),
+  };
 }
 
 export async function describeSubject(subject: Subject): Promise<Report["subjects"][number]> {
