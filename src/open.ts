@@ -2,11 +2,15 @@
 // reader.
 
 import type { DoctorFinding } from "./pod/doctor.ts";
+import type { Images } from "./image/images.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
 import type { PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
+
+/** What the store of images offers. */
+export type ImageStoreApi = Omit<Images, "store" | "options" | "find" | "read" | "describe">;
 
 /**
  * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
@@ -22,6 +26,8 @@ export interface Peapod extends AsyncDisposable {
   down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
   /** What a launch would do, as text. */
   plan(manifest: PodManifest | PodSpec | string): Promise<string>;
+  /** The store of images. Its code is loaded on first use: `host` images do without. */
+  readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
 }
@@ -34,9 +40,27 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
     plan: async (manifest) => host.plan(await specOf(manifest)),
+    images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+  };
+}
+
+function lazyImages({ places }: PodHost, options: OpenOptions): ImageStoreApi {
+  let opened: Promise<Images> | undefined;
+  const open = () =>
+    (opened ??= import("./image/images.ts").then(
+      ({ Images: Store }) => new Store(places.root, options.images),
+    ));
+  return {
+    pull: async (...words) => (await open()).pull(...words),
+    list: async () => (await open()).list(),
+    get: async (...words) => (await open()).get(...words),
+    tag: async (...words) => (await open()).tag(...words),
+    remove: async (...words) => (await open()).remove(...words),
+    prune: async (...words) => (await open()).prune(...words),
+    diskUse: async () => (await open()).diskUse(),
   };
 }
 

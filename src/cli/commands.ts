@@ -42,6 +42,30 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "which kernel namespaces and control groups a pod has",
     load: async () => (await import("./commands/ns.ts")).ns,
   },
+  pull: {
+    summary: "bring images from registries",
+    load: async () => (await import("./commands/pull.ts")).pull,
+  },
+  images: {
+    summary: "list the images of the store",
+    load: async () => (await import("./commands/images.ts")).images,
+  },
+  image: {
+    summary: "look at one image: its configuration, history and layers",
+    load: async () => (await import("./commands/image.ts")).image,
+  },
+  tag: {
+    summary: "give an image one more name",
+    load: async () => (await import("./commands/tag.ts")).tag,
+  },
+  rmi: {
+    summary: "remove images",
+    load: async () => (await import("./commands/rmi.ts")).rmi,
+  },
+  prune: {
+    summary: "free what no image and no pod uses",
+    load: async () => (await import("./commands/prune.ts")).prune,
+  },
   plan: {
     summary: "print what starting a manifest would do",
     load: async () => (await import("./commands/plan.ts")).plan,

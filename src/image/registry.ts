@@ -55,6 +55,8 @@ export class Registry {
         request.signal?.throwIfAborted();
         if (error instanceof PodError) throw error;
         failure = this.unreachable(error);
+        // Who a server is does not change by asking again.
+        if (isCertificateError(error)) throw failure;
       }
       if (attempt === attemptsMax) throw failure;
       await pause(pauseMs, request.signal);
@@ -200,6 +202,11 @@ export class Registry {
     const { host } = new URL(this.endpoint.url);
     return host === "registry-1.docker.io" ? defaultRegistry : host;
   }
+}
+
+function isCertificateError(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? String(error.code) : "";
+  return /CERT|SIGNATURE|ISSUER|TLS/.test(code);
 }
 
 async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {

@@ -45,6 +45,7 @@ export class ImageStore {
     return join(this.path, "blobs/sha256", hexOf(digest));
   }
 
+  /** `key` is a digest, or the name of a directory there. */
   layerPath(key: string): string {
     return join(this.path, "layers", hexOf(key));
   }

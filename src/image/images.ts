@@ -1,0 +1,239 @@
+// What can be done with the images of one store: the module's `peapod.images`, and all that the
+// command line uses.
+
+import { statfsSync } from "node:fs";
+import { PodError } from "../errors/pod-error.ts";
+import { collect, layerBytes } from "./collect.ts";
+import type { Collected } from "./collect.ts";
+import type { StoredImage } from "./image.ts";
+import { layerRoots, mustFind, readImage, searchRegistries } from "./image.ts";
+import { findLayer } from "./layers.ts";
+import type { ImageConfig } from "./manifest.ts";
+import { parsePlatform } from "./manifest.ts";
+import type { StoredName } from "./names.ts";
+import { readNames, writeName } from "./names.ts";
+import type { PullProgress } from "./pull.ts";
+import { pullImage } from "./pull.ts";
+import { parseReference, printFamiliar, printReference } from "./reference.ts";
+import { hexOf, ImageStore } from "./store.ts";
+import { readUses } from "./uses.ts";
+
+export interface ImageSummary {
+  /** Digest of the configuration, as in Docker and the CRI. */
+  readonly id: string;
+  /** `docker.io/library/nginx:1.27`, one or several. */
+  readonly names: readonly string[];
+  /** `docker.io/library/nginx@sha256:…`: what the registry calls it. */
+  readonly digests: readonly string[];
+  readonly created: Date | undefined;
+  /** Unpacked, each layer once. */
+  readonly bytes: number;
+  /** As it is pulled. */
+  readonly compressedBytes: number;
+  /** Pods that run it, by uid. */
+  readonly usedBy: readonly string[];
+}
+
+export interface ImageLayer {
+  readonly diffId: string;
+  readonly digest: string;
+  readonly mediaType: string;
+  readonly compressedBytes: number;
+  readonly bytes: number;
+  /** Its files on this host; undefined where they are not unpacked. */
+  readonly path: string | undefined;
+  /** What made it, as the builder wrote it. */
+  readonly createdBy: string;
+}
+
+export interface ImageDetails extends ImageSummary {
+  readonly platform: string;
+  readonly config: ImageConfig;
+  /** The lowest first. */
+  readonly layers: readonly ImageLayer[];
+}
+
+export interface ImagesOptions {
+  readonly registries?: readonly string[];
+  readonly hostsDirectories?: readonly string[];
+}
+
+export interface PullImageOptions {
+  readonly onProgress?: (progress: PullProgress) => void;
+  readonly signal?: AbortSignal;
+  /** `linux/arm64`; default: this host's. */
+  readonly platform?: string;
+}
+
+export class Images {
+  readonly store: ImageStore;
+  readonly options: ImagesOptions;
+
+  constructor(root: string, options: ImagesOptions = {}) {
+    this.store = new ImageStore(root);
+    this.options = options;
+  }
+
+  async pull(name: string, options: PullImageOptions = {}): Promise<ImageDetails> {
+    const { platform, ...others } = options;
+    const image = await pullImage(this.store, name, {
+      ...this.options,
+      ...others,
+      ...(platform !== undefined && { platform: parsePlatform(platform) }),
+    });
+    return this.describe(image);
+  }
+
+  /** Each once, however many names it has. */
+  async list(): Promise<ImageSummary[]> {
+    using _ = await this.store.share();
+    const names = readNames(this.store);
+    const first = new Map(names.map((name) => [name.config, name]));
+    return [...first.values()].flatMap((name) => {
+      try {
+        return [this.#summarize(readImage(this.store, name), names)];
+      } catch (error) {
+        // A damaged image must not hide the others; asked for by name it says what is wrong.
+        if (error instanceof PodError) return [];
+        throw error;
+      }
+    });
+  }
+
+  async get(name: string): Promise<ImageDetails> {
+    using _ = await this.store.share();
+    return this.describe(this.read(name));
+  }
+
+  /** One more name for an image. */
+  async tag(source: string, target: string): Promise<string> {
+    using _ = await this.store.share();
+    const reference = parseReference(target);
+    if (reference.digest !== "") {
+      throw new PodError({
+        code: "image.invalid-name",
+        message: `${JSON.stringify(target)} has a digest, which only content can have`,
+      });
+    }
+    const name = printReference(reference);
+    writeName(this.store, { ...this.find(source), name, setMs: Date.now() });
+    return name;
+  }
+
+  /** By an id all names of the image go. Layers that a pod uses stay until it has ended. */
+  async remove(
+    names: readonly string[],
+    options: { readonly force?: boolean; readonly signal?: AbortSignal } = {},
+  ): Promise<Collected> {
+    using _ = await this.store.own(options.signal);
+    const drop = names.flatMap((text) => this.#named(text));
+    const isLast = ({ config }: StoredName) =>
+      readNames(this.store).every(
+        (other) => other.config !== config || drop.some(({ name }) => name === other.name),
+      );
+    for (const name of drop.filter(isLast)) {
+      const user = readUses(this.store).find(({ images }) => images.includes(name.config));
+      if (!user || options.force) continue;
+      throw new PodError({
+        code: "image.in-use",
+        message: `${printFamiliar(parseReference(name.name))} is used by the pod ${user.uid}`,
+      });
+    }
+    return collect(this.store, drop);
+  }
+
+  /** What nothing leads to; with `all` also images that no pod uses and that are old enough. */
+  async prune(
+    options: {
+      readonly all?: boolean;
+      readonly olderThanMs?: number;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<Collected> {
+    using _ = await this.store.own(options.signal);
+    const used = new Set(readUses(this.store).flatMap(({ images }) => images));
+    const isOld = ({ setMs }: StoredName) => Date.now() - setMs >= (options.olderThanMs ?? 0);
+    const drop = options.all
+      ? readNames(this.store).filter((name) => !used.has(name.config) && isOld(name))
+      : [];
+    return collect(this.store, drop);
+  }
+
+  /** Of blobs and unpacked layers; of the disk that they are on. */
+  async diskUse(): Promise<{
+    readonly blobBytes: number;
+    readonly layerBytes: number;
+    readonly freeBytes: number;
+  }> {
+    using _ = await this.store.share();
+    const sum = (sizes: readonly number[]) => sizes.reduce((total, size) => total + size, 0);
+    const { bavail, bsize } = statfsSync(this.store.path);
+    const blobs = this.store.names("blobs/sha256");
+    return {
+      blobBytes: sum(blobs.map((hex) => this.store.blobBytes(hex) ?? 0)),
+      layerBytes: sum(
+        this.store.names("layers").map((key) => layerBytes(this.store.layerPath(key))),
+      ),
+      freeBytes: bavail * bsize,
+    };
+  }
+
+  find(text: string): StoredName {
+    return mustFind(this.store, text, searchRegistries(this.options));
+  }
+
+  read(text: string): StoredImage {
+    return readImage(this.store, this.find(text));
+  }
+
+  describe(image: StoredImage): ImageDetails {
+    const { config } = image;
+    const steps = (config.history ?? []).filter(({ empty_layer }) => !empty_layer);
+    return {
+      ...this.#summarize(image, readNames(this.store)),
+      platform: `${config.os}/${config.architecture}`,
+      config,
+      layers: image.layers.map((layer, index) => {
+        const path = findLayer(this.store, layer);
+        return {
+          diffId: layer.diffId,
+          digest: layer.blob.digest,
+          mediaType: layer.blob.mediaType,
+          compressedBytes: layer.blob.size,
+          bytes: path === undefined ? 0 : layerBytes(path),
+          path: path === undefined ? undefined : `${path}/root`,
+          createdBy: steps[index]?.created_by ?? "",
+        };
+      }),
+    };
+  }
+
+  #summarize(image: StoredImage, names: readonly StoredName[]): ImageSummary {
+    const { config, name } = image;
+    const own = names.filter((other) => other.config === name.config);
+    const roots = layerRoots(this.store, image) ?? [];
+    const created = Date.parse(config.created ?? "");
+    const digests = own.map((other) => {
+      const { registry, repository } = parseReference(other.name);
+      return `${registry}/${repository}@${other.target}`;
+    });
+    const uses = readUses(this.store).filter(({ images }) => images.includes(name.config));
+    return {
+      id: name.config,
+      names: own.map((other) => other.name),
+      digests: [...new Set(digests)],
+      created: Number.isNaN(created) ? undefined : new Date(created),
+      bytes: [...new Set(roots)].reduce((sum, path) => sum + layerBytes(path), 0),
+      compressedBytes: image.layers.reduce((sum, { blob }) => sum + blob.size, 0),
+      usedBy: uses.map(({ uid }) => uid),
+    };
+  }
+
+  #named(text: string): StoredName[] {
+    const found = this.find(text);
+    const isId = /^(sha256:)?[0-9a-f]+$/.test(text) && hexOf(found.config).startsWith(hexOf(text));
+    const names = readNames(this.store);
+    if (isId) return names.filter(({ config }) => config === found.config);
+    return names.filter(({ name }) => name === found.name);
+  }
+}
