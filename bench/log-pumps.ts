@@ -11,7 +11,7 @@ import { readPodManifest } from "../src/read/pod-manifest/read.ts";
 export type Load = {
   readonly lineBytes: number;
   readonly lines: number;
-  /** As many whole lines as fit go into one write(2), and one at least. */
+  /** Of one write(2): a multiple of `lineBytes`. */
   readonly writeBytes: number;
 };
 
@@ -151,8 +151,11 @@ echo $! > "$file"
   };
 }
 
-/** A loop of two system calls, or of one: no format, no other streams, no client. */
-export function floorPump(writer: string, by: "copy" | "splice"): Pump {
+/**
+ * A loop of two system calls, or of one: no format, no other streams, no client. `longer` writes
+ * as many bytes as the format would have.
+ */
+export function floorPump(writer: string, by: "copy" | "splice" | "longer"): Pump {
   let folder = "";
   return {
     name: `floor (${by})`,

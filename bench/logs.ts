@@ -9,15 +9,15 @@ import { buildWriter, conmonPump, floorPump, peapodPump } from "./log-pumps.ts";
 import { describeBusy, readLoad } from "./rounds.ts";
 import { median, ratioInterval, seededRandom, shuffled } from "./statistics.ts";
 
-const usage = `bun run bench logs [--lengths N,…] [--megabytes M] [--write BYTES] [--rounds R]
+const usage = `bun run bench logs [--lengths N,…] [--writes BYTES,…] [--megabytes M] [--rounds R]
                       [--pumps NAME,…] [--seed S] [--directory DIR] [--anyway] [--json FILE]
 
   --lengths    bytes of a line, newline included (default 16,80,256,1024,4096,16384,65536)
-  --megabytes  written by one writer in one round (default 128)
-  --write      bytes of whole lines that go into one write(2) (default 4096, as C's stdio does;
-               1: every line is a write)
+  --writes     bytes of whole lines that go into one write(2): 4096 is what C's stdio does, with 1
+               every line is a write of its own (default 4096,1)
+  --megabytes  written by one writer in one round (default 64)
   --rounds     measured rounds (default 5), after one that is not
-  --pumps      of peapod, conmon, floor (copy), floor (splice); default: all
+  --pumps      of peapod, conmon, floor (copy), floor (longer), floor (splice); default: all
   --directory  where logs lie (default /var/tmp): the same for every pump
   --anyway     measures on a busy machine, too
   --json       writes all samples`;
@@ -32,16 +32,16 @@ type Sample = {
   readonly stallUs: number;
 };
 
-/** By pump, then by the length of lines; one sample a round. */
-type Results = Map<string, Map<number, Sample[]>>;
+/** One sample a round. */
+type Cell = { readonly pump: Pump; readonly load: Load; readonly samples: Sample[] };
 
 export async function logs(words: readonly string[]): Promise<number> {
   const { values } = parseArgs({
     args: [...words],
     options: {
       lengths: { type: "string", default: "16,80,256,1024,4096,16384,65536" },
-      megabytes: { type: "string", default: "128" },
-      write: { type: "string", default: "4096" },
+      writes: { type: "string", default: "4096,1" },
+      megabytes: { type: "string", default: "64" },
       rounds: { type: "string", default: "5" },
       pumps: { type: "string", default: "" },
       seed: { type: "string", default: String(Date.now() % 100_000) },
@@ -61,11 +61,8 @@ export async function logs(words: readonly string[]): Promise<number> {
     return 1;
   }
   const seed = Number(values.seed);
-  const loads = values.lengths.split(",").map((length): Load => {
-    const lineBytes = Number(length);
-    const lines = Math.ceil((Number(values.megabytes) * 1e6) / lineBytes);
-    return { lineBytes, lines, writeBytes: Number(values.write) };
-  });
+  const numbers = (text: string) => text.split(",").map(Number);
+  const loads = loadsOf(numbers(values.lengths), numbers(values.writes), Number(values.megabytes));
   const directory = join(values.directory, `peapod-logs-${process.pid}`);
   await mkdir(directory, { recursive: true });
   const writer = await buildWriter(directory);
@@ -74,20 +71,33 @@ export async function logs(words: readonly string[]): Promise<number> {
     peapodPump(writer),
     conmonPump(writer),
     floorPump(writer, "copy"),
+    floorPump(writer, "longer"),
     floorPump(writer, "splice"),
   ].filter(({ name }) => wanted === undefined || wanted.includes(name));
-  const results = await runAll(pumps, loads, { directory, rounds: Number(values.rounds), seed });
+  const cells = await runAll(pumps, loads, { directory, rounds: Number(values.rounds), seed });
   await unlink(writer);
   await rmdir(directory);
-  printResults(results, seed);
+  printCells(cells, loads, seed);
   if (values.json !== undefined) {
-    const samples = [...results].map(([pump, byLength]) => ({
-      pump,
-      lengths: Object.fromEntries(byLength),
-    }));
-    await Bun.write(values.json, JSON.stringify({ seed, loads, samples }));
+    const named = cells.map(({ pump, load, samples }) => ({ pump: pump.name, ...load, samples }));
+    await Bun.write(values.json, JSON.stringify({ seed, cells: named }));
   }
   return 0;
+}
+
+/** Where one line fills a write there is only one way to write it. */
+function loadsOf(
+  lengths: readonly number[],
+  writes: readonly number[],
+  megabytes: number,
+): readonly Load[] {
+  return lengths.flatMap((lineBytes) => {
+    const linesPerWrite = new Set(
+      writes.map((bytes) => Math.max(1, Math.floor(bytes / lineBytes))),
+    );
+    const lines = Math.ceil((megabytes * 1e6) / lineBytes);
+    return [...linesPerWrite].map((count) => ({ lineBytes, lines, writeBytes: count * lineBytes }));
+  });
 }
 
 type Plan = { readonly directory: string; readonly rounds: number; readonly seed: number };
@@ -96,10 +106,9 @@ async function runAll(
   pumps: readonly Pump[],
   loads: readonly Load[],
   { directory, rounds, seed }: Plan,
-): Promise<Results> {
+): Promise<readonly Cell[]> {
   const random = seededRandom(seed);
-  const results: Results = new Map();
-  const cells: { pump: Pump; load: Load }[] = [];
+  const cells: Cell[] = [];
   try {
     for (const pump of pumps) {
       const outcome = await pump.prepare(directory);
@@ -107,26 +116,25 @@ async function runAll(
         console.log(`${pump.name}: absent (${outcome.absent})`);
         continue;
       }
-      results.set(pump.name, new Map(loads.map(({ lineBytes }) => [lineBytes, []])));
-      cells.push(...loads.map((load) => ({ pump, load })));
+      cells.push(...loads.map((load) => ({ pump, load, samples: [] })));
     }
     for (let round = -1; round < rounds; round += 1) {
-      for (const { pump, load } of shuffled(cells, random)) {
+      for (const { pump, load, samples } of shuffled(cells, random)) {
         const sample = await measure(pump, load);
-        if (round >= 0) results.get(pump.name)?.get(load.lineBytes)?.push(sample);
+        if (round >= 0) samples.push(sample);
       }
     }
   } finally {
     for (const pump of pumps) await pump.cleanup();
   }
-  return results;
+  return cells;
 }
 
 /** While the writer waits before its first line, clocks are read, and again when all is written. */
 async function measure(pump: Pump, load: Load): Promise<Sample> {
   const flow = await pump.start(load);
   try {
-    await Bun.sleep(100);
+    await Bun.sleep(50);
     const before = cpuNs(flow.pid);
     const { elapsedNs, stallNs } = await reportOf(flow);
     const used = cpuNs(flow.pid) - before;
@@ -151,7 +159,7 @@ function cpuNs(pid: number): number {
 async function reportOf(flow: Flow): Promise<{ elapsedNs: number; stallNs: number }> {
   const end = performance.now() + 60_000;
   while (performance.now() < end) {
-    await Bun.sleep(50);
+    await Bun.sleep(25);
     for (const name of readdirSync(flow.folder)) {
       const report = /\{"elapsedNs":(\d+),"stallNs":(\d+)\}/.exec(tailOf(join(flow.folder, name)));
       if (report !== null) return { elapsedNs: Number(report[1]), stallNs: Number(report[2]) };
@@ -179,50 +187,50 @@ function tailOf(path: string): string {
 
 const columns = [
   ["bytes/line", 10],
-  ["lines/s", 12],
-  ["MB/s", 7],
+  ["lines/write", 11],
+  ["lines/s", 10],
+  ["MB/s", 5],
   ["CPU ns/line", 11],
-  ["M lines/CPU s", 13],
-  ["stall µs", 9],
-  ["× peapod's rate (95 %)", 24],
+  ["stall µs", 8],
+  ["peapod: × as fast (95 %)", 23],
+  ["× less CPU (95 %)", 19],
 ] as const;
 
-function printResults(results: Results, seed: number): void {
+function printCells(cells: readonly Cell[], loads: readonly Load[], seed: number): void {
   const heading = columns.map(([name, width]) => name.padStart(width)).join("  ");
   console.log(`${"".padEnd(14)}  ${heading}`);
-  const lengths = [...([...results.values()][0]?.keys() ?? [])];
-  for (const length of lengths) {
-    const reference = results.get("peapod")?.get(length) ?? [];
-    for (const [pump, byLength] of results) {
-      const samples = byLength.get(length) ?? [];
-      const cells = describe(length, samples, pump === "peapod" ? [] : reference, seed);
-      const text = cells.map((cell, index) => cell.padStart(columns[index]?.[1] ?? 0)).join("  ");
-      console.log(`${pump.padEnd(14)}  ${text}`);
+  for (const load of loads) {
+    const alike = cells.filter((cell) => cell.load === load);
+    const peapod = alike.find(({ pump }) => pump.name === "peapod");
+    for (const cell of alike) {
+      const words = describe(cell, cell === peapod ? undefined : peapod, seed);
+      const text = words.map((word, index) => word.padStart(columns[index]?.[1] ?? 0)).join("  ");
+      console.log(`${cell.pump.name.padEnd(14)}  ${text}`);
     }
   }
-  console.log(`seed ${seed}`);
+  console.log(`medians; seed ${seed}`);
 }
 
-function describe(
-  length: number,
-  samples: readonly Sample[],
-  reference: readonly Sample[],
-  seed: number,
-): string[] {
+function describe({ load, samples }: Cell, peapod: Cell | undefined, seed: number): string[] {
   const of = (field: keyof Sample) => median(samples.map((sample) => sample[field]));
-  const pairs = samples.flatMap((sample, round) => {
-    const peapod = reference[round];
-    return peapod ? [{ of: sample.linesPerSecond, to: peapod.linesPerSecond }] : [];
-  });
-  const { low, middle, high } = ratioInterval(pairs, seededRandom(seed));
-  const ratio = `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
+  /** How much better peapod is, within each round. */
+  const ratio = (better: (ours: Sample, theirs: Sample) => { of: number; to: number }): string => {
+    const pairs = samples.flatMap((theirs, round) => {
+      const ours = peapod?.samples[round];
+      return ours ? [better(ours, theirs)] : [];
+    });
+    if (pairs.length === 0) return "";
+    const { low, middle, high } = ratioInterval(pairs, seededRandom(seed));
+    return `${middle.toFixed(2)} (${low.toFixed(2)}–${high.toFixed(2)})`;
+  };
   return [
-    String(length),
+    String(load.lineBytes),
+    String(load.writeBytes / load.lineBytes),
     of("linesPerSecond").toFixed(0),
     of("megabytesPerSecond").toFixed(0),
     of("cpuNsPerLine").toFixed(1),
-    (1000 / of("cpuNsPerLine")).toFixed(2),
     of("stallUs").toFixed(0),
-    pairs.length > 0 ? ratio : "",
+    ratio((ours, theirs) => ({ of: ours.linesPerSecond, to: theirs.linesPerSecond })),
+    ratio((ours, theirs) => ({ of: theirs.cpuNsPerLine, to: ours.cpuNsPerLine })),
   ];
 }
