@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0x6e551326ae3d405an;
+export const layoutHash = 0xe71f2e498e91aaa1n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -511,6 +511,7 @@ export const ops = {
     fields: {
       name: { type: "text", offset: 0 },
       parent: { type: "slot", offset: 8 },
+      while_leaving: { type: "u32", offset: 12 },
     },
   },
   place_root: {

@@ -10,24 +10,26 @@ const deadlineMs = 60_000;
 
 export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
   const slots = new PlanSlots();
-  const removal = (parent: string, name: string, kind: "remove_tree" | "remove_cgroup"): Op[] => {
+  const removal = (parent: string, name: string, whileLeaving = false): Op[] => {
     const slot = slots.take();
     return [
       { op: "open_directory", path: parent, slot },
-      { op: kind, parent: slot, name },
+      { op: "remove_tree", parent: slot, name, while_leaving: Number(whileLeaving) },
     ];
   };
+  const group = slots.take();
   return {
     kind: "teardown",
     steps: steps("prepare", "", [
-      ...removal(places.cgroupParent, places.cgroupName, "remove_cgroup"),
-      ...removal(places.dataParent, places.uid, "remove_tree"),
-      ...removal(places.logsParent, places.logsName, "remove_tree"),
-      ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim, "remove_tree")),
+      { op: "open_directory", path: places.cgroupParent, slot: group },
+      { op: "remove_cgroup", parent: group, name: places.cgroupName },
+      ...removal(places.dataParent, places.uid, true),
+      ...removal(places.logsParent, places.logsName, true),
+      ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim)),
       // The state last but for the name: while it is there the pod can be found, and its teardown
       // run again.
-      ...removal(places.stateParent, places.uid, "remove_tree"),
-      ...removal(places.namesParent, places.nameLink, "remove_tree"),
+      ...removal(places.stateParent, places.uid),
+      ...removal(places.namesParent, places.nameLink),
     ]),
     rootUid: 0,
     rootGid: 0,

@@ -6,6 +6,7 @@ import type { KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperClient } from "../launch/keeper-client.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
 import { readWords } from "../native/host.ts";
+import { reapWhenEnded } from "../native/process-end.ts";
 import { DescriptorSocket } from "../native/socket.ts";
 import { closeFd, openDirectoryFd, tryReap } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
@@ -105,17 +106,6 @@ export function connectKeeper(places: PodPlaces, events: KeeperEvents): KeeperCl
   }
 }
 
-/**
- * Off every path that somebody waits on: a keeper exits within milliseconds of its last message.
- */
-export async function reapKeeper(pidfd: number): Promise<void> {
-  const attemptsMax = 2000;
-  for (let attempt = 0; attempt < attemptsMax && !tryReap(pidfd); attempt++) {
-    await Bun.sleep(Math.min(Math.floor(attempt / 4), 10));
-  }
-  closeFd(pidfd);
-}
-
 /** For a pod that lives on: keeps neither a zombie nor this process waiting for its end. */
 export function reapEventually(pidfd: number): Promise<void> {
   const lookMs = 100;
@@ -150,7 +140,7 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
   await client.listen();
   const reply = await answer;
   client[Symbol.dispose]();
-  await reapKeeper(pidfd);
+  await reapWhenEnded(pidfd);
   await removeKeeperGroup(places);
   // Parents that were never made are no failure: there is nothing in them either.
   if (names(places.stateParent).includes(places.uid)) {

@@ -3,6 +3,7 @@
 import { PodError } from "../errors/pod-error.ts";
 import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
+import { reapWhenEnded } from "../native/process-end.ts";
 import { planExec } from "../plan/exec.ts";
 import { rootUser } from "../spec/resolved.ts";
 import { mergeEnv, resolveCandidates } from "../resolve/command.ts";
@@ -13,7 +14,6 @@ import { readContainerFile, writeContainerFile } from "./files.ts";
 import {
   connectKeeper,
   reapEventually,
-  reapKeeper,
   removeKeeperGroup,
   tearDownWithoutKeeper,
 } from "./keepers.ts";
@@ -348,9 +348,11 @@ export class RunningPod implements Pod {
     this.#parts.onEvent?.({ type: "exited", pod: this.name, container: container.name, exit });
   }
 
-  /** A keeper that goes on without this connection keeps its group. */
+  /** A keeper that goes on without this connection keeps its group; our own has been reaped. */
   async #afterKeeper(): Promise<void> {
-    if (!isKeeperAlive(readRecord(this.directory))) await removeKeeperGroup(this.state.places);
+    const isOver =
+      this.#parts.keeperPidfd !== undefined || !isKeeperAlive(readRecord(this.directory));
+    if (isOver) await removeKeeperGroup(this.state.places);
   }
 
   #onClosed(): void {
@@ -364,7 +366,7 @@ export class RunningPod implements Pod {
     // Its death frees the last of the pod: the mounts and namespaces that it held, and its control
     // group.
     // Once only: the descriptor's number is another's as soon as it is closed.
-    const reap = this.#isLetGo ? reapEventually : reapKeeper;
+    const reap = this.#isLetGo ? reapEventually : reapWhenEnded;
     const reaped =
       this.#reaped ?? (keeperPidfd === undefined ? Promise.resolve() : reap(keeperPidfd));
     this.#reaped = reaped;

@@ -6,6 +6,7 @@ import type { PreparedImages } from "../image/prepare.ts";
 import type { KeeperClient, KeeperEvents, Reply } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess, startKeeper } from "../launch/launch.ts";
+import { reapWhenEnded } from "../native/process-end.ts";
 import { closeFd, monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
@@ -21,12 +22,7 @@ import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { KeeperGroup, Seed } from "./keepers.ts";
-import {
-  makeKeeperGroup,
-  reapKeeper,
-  removeKeeperGroup,
-  tearDownWithoutKeeper,
-} from "./keepers.ts";
+import { makeKeeperGroup, removeKeeperGroup, tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import { RunningPod } from "./running-pod.ts";
@@ -154,7 +150,7 @@ function bringUpKeeper(facts: HostFacts, spec: PodSpec, uid: string, seed: Seed)
 async function dismissKeeper({ client, pidfd, group, events }: StartingKeeper): Promise<void> {
   if (events.target) return;
   client[Symbol.dispose]();
-  await reapKeeper(pidfd);
+  await reapWhenEnded(pidfd);
   await removeKeeperGroup(group);
 }
 

@@ -10,7 +10,8 @@ import type { Plan } from "../../src/plan/plan.ts";
 import { planSandbox } from "../../src/plan/sandbox.ts";
 import { planTeardown } from "../../src/plan/teardown.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "../../src/pod/claims.ts";
-import { makeKeeperGroup, reapKeeper, removeKeeperGroup } from "../../src/pod/keepers.ts";
+import { reapWhenEnded } from "../../src/native/process-end.ts";
+import { makeKeeperGroup, removeKeeperGroup } from "../../src/pod/keepers.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
@@ -83,7 +84,7 @@ async function run(pod: ResolvedPod, plans: readonly Plan[]): Promise<void> {
   keepers.set(pod.uid, async () => {
     await client.end(0).catch(() => {});
     await closed.promise;
-    await reapKeeper(pidfd);
+    await reapWhenEnded(pidfd);
   });
   await client.listen();
   for (const [index, { status, operation, errno }] of (await Promise.all(replies)).entries()) {

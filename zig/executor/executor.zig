@@ -49,14 +49,37 @@ pub fn runAll(context: *Context) bool {
     var first: report_file.Failure = undefined;
     var steps = context.view.steps();
     while (steps.next()) |step| {
+        if (isOpen(context, step.op)) continue;
         runPatiently(context, step) catch {
             if (complete) first = .of(context.report);
             complete = false;
         };
     }
     if (!complete) first.into(context.report);
-    context.leaveHost() catch {};
     return complete;
+}
+
+/// What of a teardown may begin while killed processes are still leaving, a few entries of its
+/// trees at a time. True when there is more; what goes wrong here is met again by `runAll`.
+pub fn runSomeWhileLeaving(context: *Context, entries_max: u32) bool {
+    var steps = context.view.steps();
+    while (steps.next()) |step| switch (step.op) {
+        .open_directory => if (!isOpen(context, step.op)) run(context, step) catch {},
+        .remove_tree => |op| if (op.while_leaving != 0) {
+            prepare.removeSomeOfTree(context, op, entries_max) catch {
+                if (context.report.errno == @intFromEnum(linux.E.AGAIN)) return true;
+            };
+        },
+        else => {},
+    };
+    return false;
+}
+
+fn isOpen(context: *const Context, op: schema.Op) bool {
+    return switch (op) {
+        .open_directory => |directory| context.slot(directory.slot) >= 0,
+        else => false,
+    };
 }
 
 /// A group stays busy for as long as its last processes take to leave.

@@ -158,5 +158,11 @@ pub fn removeCgroup(context: *Context, op: schema.RemoveCgroup) Error!void {
 }
 
 pub fn removeTree(context: *Context, op: schema.RemoveTree) Error!void {
-    try tree.remove(context.report, context.slot(op.parent), context.view.text(op.name));
+    return removeSomeOfTree(context, op, tree.unlimited);
+}
+
+/// At most so many entries; EAGAIN when there are more.
+pub fn removeSomeOfTree(context: *Context, op: schema.RemoveTree, entries_max: u32) Error!void {
+    const parent = context.slot(op.parent);
+    try tree.removeSome(context.report, parent, context.view.text(op.name), entries_max);
 }

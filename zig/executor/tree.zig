@@ -1,6 +1,6 @@
 //! Removing a directory that a container filled. Names in it are hostile and its depth is
-//! unbounded, so nothing is followed and nothing recurses: every directory found is first moved up
-//! beside the top, then emptied in its turn.
+//! unbounded, so nothing is followed, and what lies deeper than a few levels is moved up beside the
+//! top and emptied in its turn.
 
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
@@ -11,111 +11,145 @@ const Report = report_file.Report;
 const linux = calls.linux;
 const check = report_file.check;
 
+const Error = error{Syscall};
 const open_directory = calls.O_RDONLY | calls.O_DIRECTORY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
+/// Each level has a directory open and its entries on the stack.
+const depth_max = 8;
+const entry_bytes_max = @sizeOf(linux.dirent64) + 256;
 
-pub fn remove(report: *Report, parent: i32, name: [:0]const u8) error{Syscall}!void {
-    const rc = calls.openat(parent, name, open_directory, 0);
+pub const unlimited = std.math.maxInt(u32);
+
+pub fn remove(report: *Report, parent: i32, name: [:0]const u8) Error!void {
+    return removeSome(report, parent, name, unlimited);
+}
+
+/// At most so many entries; EAGAIN when there are more.
+pub fn removeSome(
+    report: *Report,
+    parent: i32,
+    name: [:0]const u8,
+    entries_max: u32,
+) Error!void {
+    const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
     switch (linux.errno(rc)) {
-        .NOENT => return,
-        .NOTDIR, .LOOP => {
+        .SUCCESS, .NOENT => return,
+        .NOTDIR => {
             _ = try check(report, .unlinkat, calls.unlinkat(parent, name, 0));
             return;
         },
         else => {},
     }
-    const top: Fd = .from(try check(report, .openat, rc));
+    const top: Fd = .from(
+        try check(report, .openat, calls.openat(parent, name, open_directory, 0)),
+    );
     defer top.close();
 
-    var serial: u64 = 0;
-    try removeEmptied(report, parent, name, top.raw, top.raw, &serial);
+    var removal: Removal = .{ .report = report, .top = top.raw, .entries_left = entries_max };
+    try removal.emptyAndRemove(parent, name, top.raw, 0);
 }
 
-/// Each pass empties the directories that stand directly in the top and lifts those inside them,
-/// until it can go.
-fn removeEmptied(
+const Removal = struct {
     report: *Report,
-    parent: i32,
-    name: [*:0]const u8,
     top: i32,
-    directory: i32,
-    serial: *u64,
-) error{Syscall}!void {
-    while (true) {
-        const found = try removeLevel(report, top, directory, serial);
-        const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
-        if (linux.errno(rc) == .NOTEMPTY and found) continue;
-        _ = try check(report, .unlinkat, rc);
-        return;
-    }
-}
+    entries_left: u32,
+    serial: u64 = 0,
 
-/// Unlinks every file of `directory` and moves its directories up. At the top itself directories
-/// are emptied and removed instead. True while something was found.
-fn removeLevel(report: *Report, top: i32, directory: i32, serial: *u64) error{Syscall}!bool {
-    var found = false;
-    var buffer: [8192]u8 align(8) = undefined;
-    _ = linux.lseek(directory, 0, 0);
-    while (true) {
-        const bytes = try check(report, .read, linux.getdents64(directory, &buffer, buffer.len));
-        if (bytes == 0) return found;
-        var offset: usize = 0;
-        while (offset < bytes) {
-            const entry: *align(1) const linux.dirent64 = @ptrCast(&buffer[offset]);
-            const name: [*:0]const u8 = @ptrCast(
-                buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"),
-            );
-            offset += entry.reclen;
-            const text = std.mem.span(name);
-            if (std.mem.eql(u8, text, ".") or std.mem.eql(u8, text, "..")) continue;
-            found = true;
-            const rc = calls.unlinkat(directory, name, 0);
-            switch (linux.errno(rc)) {
-                .SUCCESS, .NOENT => continue,
-                .ISDIR, .PERM => {},
-                else => _ = try check(report, .unlinkat, rc),
+    /// Again while something is found: what lay too deep stands in the top then.
+    fn emptyAndRemove(
+        removal: *Removal,
+        parent: i32,
+        name: [*:0]const u8,
+        directory: i32,
+        depth: u32,
+    ) Error!void {
+        while (true) {
+            const found = try removal.empty(directory, depth);
+            const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
+            if (linux.errno(rc) == .NOTEMPTY and found) {
+                _ = linux.lseek(directory, 0, 0);
+                continue;
             }
-            if (directory == top) try empty(report, top, name, serial) else try lift(
-                report,
-                top,
-                directory,
-                name,
-                serial,
-            );
+            _ = try check(removal.report, .unlinkat, rc);
+            return;
         }
     }
-}
 
-fn empty(report: *Report, top: i32, name: [*:0]const u8, serial: *u64) error{Syscall}!void {
-    if (linux.errno(calls.unlinkat(top, name, calls.AT_REMOVEDIR)) == .SUCCESS) return;
-    const inner: Fd = .from(try check(report, .openat, calls.openat(top, name, open_directory, 0)));
-    defer inner.close();
-
-    try removeEmptied(report, top, name, top, inner.raw, serial);
-}
-
-fn lift(
-    report: *Report,
-    top: i32,
-    directory: i32,
-    name: [*:0]const u8,
-    serial: *u64,
-) error{Syscall}!void {
-    if (linux.errno(calls.unlinkat(directory, name, calls.AT_REMOVEDIR)) == .SUCCESS) return;
-    // RENAME_NOREPLACE: a name that the container chose may stand there already.
-    const no_replace: linux.RENAME = .{ .NOREPLACE = true };
-    for (0..1 << 20) |_| {
-        var digits: [32]u8 = undefined;
-        serial.* += 1;
-        const rc = linux.renameat2(
-            directory,
-            name,
-            top,
-            mounts.format(&digits, serial.*, 10),
-            no_replace,
-        );
-        if (linux.errno(rc) == .EXIST) continue;
-        _ = try check(report, .unlinkat, rc);
-        return;
+    /// True when something was there.
+    fn empty(removal: *Removal, directory: i32, depth: u32) Error!bool {
+        var found = false;
+        var buffer: [4096]u8 align(8) = undefined;
+        while (true) {
+            const rc = linux.getdents64(directory, &buffer, buffer.len);
+            const bytes = try check(removal.report, .read, rc);
+            var offset: usize = 0;
+            while (offset < bytes) {
+                const entry: *align(1) const linux.dirent64 = @ptrCast(&buffer[offset]);
+                const name: [*:0]const u8 = @ptrCast(
+                    buffer[offset..].ptr + @offsetOf(linux.dirent64, "name"),
+                );
+                offset += entry.reclen;
+                const text = std.mem.span(name);
+                if (std.mem.eql(u8, text, ".") or std.mem.eql(u8, text, "..")) continue;
+                found = true;
+                if (removal.entries_left == 0) {
+                    return report_file.fail(removal.report, .unlinkat, .AGAIN);
+                }
+                if (removal.entries_left != unlimited) removal.entries_left -= 1;
+                try removal.removeEntry(directory, name, entry.type, depth);
+            }
+            // There was room for another entry, so that was most likely all; rmdir knows.
+            if (bytes + entry_bytes_max <= buffer.len) return found;
+        }
     }
-    return report_file.fail(report, .unlinkat, .EXIST);
-}
+
+    fn removeEntry(
+        removal: *Removal,
+        directory: i32,
+        name: [*:0]const u8,
+        kind: u8,
+        depth: u32,
+    ) Error!void {
+        if (kind != linux.DT.DIR) {
+            const rc = calls.unlinkat(directory, name, 0);
+            switch (linux.errno(rc)) {
+                .SUCCESS, .NOENT => return,
+                .ISDIR, .PERM => {}, // A file system that tells no types.
+                else => _ = try check(removal.report, .unlinkat, rc),
+            }
+        }
+        const rc = calls.unlinkat(directory, name, calls.AT_REMOVEDIR);
+        switch (linux.errno(rc)) {
+            .SUCCESS, .NOENT => return,
+            else => {},
+        }
+        if (depth == depth_max) return removal.lift(directory, name);
+        const inner: Fd = .from(try check(
+            removal.report,
+            .openat,
+            calls.openat(directory, name, open_directory, 0),
+        ));
+        defer inner.close();
+
+        try removal.emptyAndRemove(directory, name, inner.raw, depth + 1);
+    }
+
+    fn lift(removal: *Removal, directory: i32, name: [*:0]const u8) Error!void {
+        // RENAME_NOREPLACE: a name that the container chose may stand there already.
+        const no_replace: linux.RENAME = .{ .NOREPLACE = true };
+        for (0..1 << 20) |_| {
+            var digits: [32]u8 = undefined;
+            removal.serial += 1;
+            const rc = linux.renameat2(
+                directory,
+                name,
+                removal.top,
+                mounts.format(&digits, removal.serial, 10),
+                no_replace,
+            );
+            if (linux.errno(rc) == .EXIST) continue;
+            _ = try check(removal.report, .unlinkat, rc);
+            return;
+        }
+        return report_file.fail(removal.report, .unlinkat, .EXIST);
+    }
+};

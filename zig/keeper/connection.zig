@@ -211,23 +211,56 @@ pub fn send(
         .tag = @intFromEnum(tag),
         .request = number,
     };
-    const parts = [_]std.posix.iovec_const{
+    if (keeper.holding and head.bytes <= keeper_file.held_bytes_max) {
+        return holdBack(keeper, index, std.mem.asBytes(&head), body);
+    }
+    flushOne(keeper, index);
+    sendParts(keeper.connections[index].fd.raw, &.{
         .{ .base = std.mem.asBytes(&head), .len = head_bytes },
         .{ .base = body.ptr, .len = body.len },
-    };
+    }, head.bytes);
+}
+
+/// Each message wakes its reader, who takes the processor from what is ending.
+fn holdBack(keeper: *Keeper, index: u32, head: []const u8, body: []const u8) void {
+    const connection = &keeper.connections[index];
+    const bytes: u32 = @intCast(head.len + body.len);
+    if (bytes > keeper_file.held_bytes_max - connection.held_bytes) flushOne(keeper, index);
+    const place = keeper.held[index][connection.held_bytes..];
+    @memcpy(place[0..head.len], head);
+    @memcpy(place[head.len..bytes], body);
+    connection.held_bytes += bytes;
+    if (keeper.held_until_ns > 0) return;
+    const patience_ns = 5 * std.time.ns_per_ms;
+    keeper.held_until_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + patience_ns;
+}
+
+pub fn flush(keeper: *Keeper) void {
+    keeper.held_until_ns = 0;
+    for (0..keeper.connections.len) |index| flushOne(keeper, @intCast(index));
+}
+
+fn flushOne(keeper: *Keeper, index: u32) void {
+    const connection = &keeper.connections[index];
+    const bytes = connection.held_bytes;
+    if (bytes == 0) return;
+    connection.held_bytes = 0;
+    sendParts(connection.fd.raw, &.{.{ .base = &keeper.held[index], .len = bytes }}, bytes);
+}
+
+fn sendParts(fd: i32, parts: []const std.posix.iovec_const, bytes: usize) void {
     const message: linux.msghdr_const = .{
         .name = null,
         .namelen = 0,
-        .iov = @ptrCast(&parts),
+        .iov = parts.ptr,
         .iovlen = parts.len,
         .control = null,
         .controllen = 0,
         .flags = 0,
     };
-    const fd = keeper.connections[index].fd.raw;
     const rc = linux.sendmsg(fd, &message, linux.MSG.DONTWAIT | linux.MSG.NOSIGNAL);
     // Half a frame, or none, means that nobody has been reading for hundreds of answers. Its
     // descriptor reports the end.
-    const whole = linux.errno(rc) == .SUCCESS and rc == head.bytes;
+    const whole = linux.errno(rc) == .SUCCESS and rc == bytes;
     if (!whole) _ = linux.shutdown(fd, linux.SHUT.RDWR);
 }

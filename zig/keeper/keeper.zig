@@ -13,6 +13,7 @@ const Failure = report_file.Failure;
 const linux = calls.linux;
 
 pub const attachments_max = 32;
+pub const held_bytes_max = 4096;
 
 pub const Connection = struct {
     fd: Fd = .none,
@@ -26,6 +27,8 @@ pub const Connection = struct {
     buffer: [*]align(4096) u8 = undefined,
     fds: [protocol.frame_fds_max]Fd = @splat(.none),
     fds_count: u32 = 0,
+    /// Answers that are held back, in `Keeper.held`.
+    held_bytes: u32 = 0,
 };
 
 pub const Client = struct {
@@ -163,6 +166,13 @@ pub const Keeper = struct {
     input_retry_ns: i64,
     /// The same for output that is left in its pipe for a moment.
     rest_ns: i64,
+    /// The teardown under way, from the moment that all processes have been killed.
+    sweep: ?*Launch,
+    sweep_due: bool,
+    /// Answers are collected, for some milliseconds at most.
+    holding: bool,
+    held_until_ns: i64,
+    held: [protocol.connections_max][held_bytes_max]u8,
     teardown: []align(4096) u8,
     last_teardown: []align(4096) u8,
     started_ns: i64,
@@ -188,6 +198,10 @@ pub const Keeper = struct {
         keeper.log_retry_ns = 0;
         keeper.input_retry_ns = 0;
         keeper.rest_ns = 0;
+        keeper.sweep = null;
+        keeper.sweep_due = false;
+        keeper.holding = false;
+        keeper.held_until_ns = 0;
         keeper.teardown = &.{};
         keeper.last_teardown = &.{};
         keeper.started_ns = calls.clock_gettime_ns(calls.CLOCK_REALTIME);

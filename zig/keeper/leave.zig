@@ -42,10 +42,11 @@ pub fn onExit(keeper: *Keeper, process: *Process) void {
     process.pidfd.release();
     process.state = .leaving;
     measure(process);
-    record.write(keeper, process);
-    // What the process leaves behind goes with it; at the pod's end the whole group has been killed
-    // already.
-    if (process.cgroup.isOpen() and keeper.ending != .killing) cgroup.kill(process.cgroup.raw);
+    removeGroup(keeper, process) catch {
+        // What the process leaves behind goes with it; at the pod's end the whole group has been
+        // killed already.
+        if (keeper.ending != .killing) cgroup.kill(process.cgroup.raw);
+    };
     finish(keeper, process);
 }
 
@@ -70,16 +71,16 @@ fn measure(process: *Process) void {
 /// Waits for what is still due: output in the pipes, processes that were killed with the group.
 pub fn finish(keeper: *Keeper, process: *Process) void {
     if (process.state != .leaving) return;
-    if (!stream.isDrained(keeper, process)) return;
+    if (!stream.isDrained(keeper, process)) return note(keeper, process);
     if (process.outer.isOpen()) onOuterExit(keeper, process);
-    if (process.outer.isOpen()) return retrySoon(process);
+    if (process.outer.isOpen()) return retrySoon(keeper, process);
     if (process.cgroup.isOpen()) {
         var report: Report = .{};
         cgroup.remove(&report, process.cgroup_parent, &process.cgroup_name) catch {
-            return retrySoon(process);
+            return retrySoon(keeper, process);
         };
     }
-    record.write(keeper, process);
+    note(keeper, process);
     const exited: protocol.Exited = .{
         .process = process.id,
         .code = process.exit.code,
@@ -98,15 +99,43 @@ pub fn finish(keeper: *Keeper, process: *Process) void {
     forget(keeper, process);
 }
 
-fn retrySoon(process: *Process) void {
+/// Where nothing is left in it, which is how most processes end.
+fn removeGroup(keeper: *Keeper, process: *Process) error{Busy}!void {
+    if (!process.cgroup.isOpen()) return;
+    const rc = calls.unlinkat(
+        process.cgroup_parent,
+        &process.cgroup_name,
+        calls.AT_REMOVEDIR,
+    );
+    if (linux.errno(rc) != .SUCCESS) return error.Busy;
+    releaseGroup(keeper, process);
+}
+
+/// The groups of its commands went with it; by its descriptor's number nobody finds it again.
+fn releaseGroup(keeper: *Keeper, process: *Process) void {
+    if (!process.cgroup.isOpen()) return;
+    for (keeper.used()) |*command| {
+        if (command.state == .free or command.cgroup_parent != process.cgroup.raw) continue;
+        command.cgroup.release();
+    }
+    process.cgroup.release();
+}
+
+fn retrySoon(keeper: *Keeper, process: *Process) void {
+    note(keeper, process);
     const retry_ms = 2;
     const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     process.wake_ns = now + retry_ms * std.time.ns_per_ms;
 }
 
+/// At the end of the pod the record is about to go.
+fn note(keeper: *Keeper, process: *Process) void {
+    if (keeper.ending != .killing) record.write(keeper, process);
+}
+
 pub fn forget(keeper: *Keeper, process: *Process) void {
     stream.closeAll(keeper, process);
-    process.cgroup.release();
+    releaseGroup(keeper, process);
     process.status.release();
     if (process.outer.isOpen()) onOuterExit(keeper, process);
     process.outer.release();

@@ -90,6 +90,7 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
 /// Nothing to react to: what was put off while children build.
 fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
+    if (keeper.sweep_due) return end.sweep(keeper);
     if (keeper.housekeeping_due) housekeeping.run(keeper);
 }
 
@@ -105,7 +106,9 @@ fn runLater(keeper: *Keeper) void {
 /// Null for "until something happens".
 fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
+    if (keeper.sweep_due) return 0;
     var next: i64 = std.math.maxInt(i64);
+    if (keeper.held_until_ns > 0) next = @min(next, keeper.held_until_ns);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
     if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);
     if (keeper.input_retry_ns > 0) next = @min(next, keeper.input_retry_ns);
@@ -120,6 +123,7 @@ fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
 fn onTime(keeper: *Keeper, now: i64) void {
     log.onTime(now);
     end.onTime(keeper, now);
+    if (keeper.held_until_ns > 0 and now >= keeper.held_until_ns) connection.flush(keeper);
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
     if (keeper.rest_ns > 0 and now >= keeper.rest_ns) pace.onTime(keeper, now);
     if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) attach.retryInputs(keeper);

@@ -48,6 +48,8 @@ pub fn handle(
         .end => {
             const wish = as(protocol.End, body) orelse return refuse(keeper, client, .invalid);
             keeper.connections[index].subscribed = true;
+            // Told together with the end, which then comes at once.
+            keeper.holding = wish.grace_ms == 0;
             reply(keeper, client, .ok, 0);
             end.begin(keeper, wish.grace_ms);
         },

@@ -70,22 +70,29 @@ pub fn keepTeardown(
     if (place.len > 0) keeper_file.unmap(place.*);
     place.* = memory;
     if (!keeper.sandbox_up and !wish.flags.when_alone) {
-        return request.reply(keeper, client, runTeardown(keeper, memory), protocol.no_process);
+        const launch = openTeardown(keeper, memory) orelse
+            return request.refuse(keeper, client, .invalid);
+        defer launch_file.free(launch);
+
+        const status = runTeardown(launch);
+        launch.context.leaveHost() catch {};
+        return request.reply(keeper, client, status, protocol.no_process);
     }
     if (!wish.flags.quiet) request.reply(keeper, client, .ok, protocol.no_process);
 }
 
-/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run
-/// again.
-pub fn runTeardown(keeper: *Keeper, plan: []align(4096) u8) protocol.Status {
-    if (plan.len == 0) return .ok;
+/// Null without a plan, and without memory.
+pub fn openTeardown(keeper: *Keeper, plan: []align(4096) u8) ?*Launch {
+    if (plan.len == 0) return null;
     const head: *const schema.Header = @ptrCast(plan.ptr);
-    const view = View.init(plan[0..head.bytes]) catch return .invalid;
-    const launch = launch_file.allocate(keeper, view) orelse return .refused;
-    defer launch_file.free(launch);
+    const view = View.init(plan[0..head.bytes]) catch return null;
+    return launch_file.allocate(keeper, view);
+}
 
-    const complete = executor.runAll(&launch.context);
-    return if (complete) .ok else .failed;
+/// Every step, whatever became of the one before: a teardown gets as far as it can, and may be run
+/// again. It ends in the host's mount namespace.
+pub fn runTeardown(launch: *Launch) protocol.Status {
+    return if (executor.runAll(&launch.context)) .ok else .failed;
 }
 
 pub fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {

@@ -214,7 +214,8 @@ pub const RemoveTree = extern struct {
     pub const stages = .{.prepare};
     name: Text,
     parent: Slot,
-    _: [4]u8 = @splat(0),
+    /// Begun when the processes have been killed: the kernel takes its time to end them.
+    while_leaving: u32,
 };
 
 pub const PlaceRoot = extern struct {
