@@ -39,6 +39,7 @@ async function drive(site: Site, options: DriverOptions): Promise<Driver> {
   return {
     functions: `${configs}${functions(directory, options)}`,
     supervisors: ["containerd-shim"],
+    output: (pod, container) => readFileSync(join(directory, "out", `${pod}-${container}`)),
     onceOutput: () => readFileSync(join(directory, "out", "once")),
     firstInstruction(what, pod, number) {
       const file = join(directory, "out", `${what === "command" ? "call-" : ""}${pod}-${number}`);

@@ -106,7 +106,7 @@ function writeConfiguration(directory: string): string {
   // Its own defaults are above what a process without CAP_SYS_RESOURCE may ask for.
   const files = hardLimit("open files");
   const processes = Math.min(hardLimit("processes"), processesOfPodman);
-  const limits = `default_ulimits = ["nofile=${files}:${files}", "nproc=${processes}:${processes}"]`;
+  const ulimits = [`nofile=${files}:${files}`, `nproc=${processes}:${processes}`];
   const engine = [
     'cgroup_manager = "cgroupfs"',
     'events_logger = "none"',
@@ -118,7 +118,7 @@ function writeConfiguration(directory: string): string {
   // There may be no pids controller.
   const sections = [
     "[containers]",
-    limits,
+    `default_ulimits = ${JSON.stringify(ulimits)}`,
     "pids_limit = 0",
     'log_driver = "k8s-file"',
     "[engine]",

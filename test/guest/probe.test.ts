@@ -36,7 +36,7 @@ test("it names the namespaces by their inodes", () => {
 
 test("it says who it is and what it may", () => {
   const status = readFileSync("/proc/self/status", "utf8");
-  const { answers } = ask("ids", "caps", "security", "signals", "limits", "umask");
+  const { answers } = ask("ids", "caps", "security", "signals", "limits", "umask", "process");
   expect(answers.ids).toMatchObject({ ppid: process.pid, uid: Array(3).fill(process.getuid?.()) });
   expect(answers.caps).toMatchObject({ bounding: /CapBnd:\t(\w+)/.exec(status)?.[1] });
   expect(answers.security).toMatchObject({
@@ -45,6 +45,7 @@ test("it says who it is and what it may", () => {
   expect(answers.signals).toHaveProperty("blocked", "0000000000000000");
   expect(answers.limits).toHaveProperty("NOFILE", [expect.anything(), expect.anything()]);
   expect(answers.umask).toMatch(/^0[0-7]{3}$/);
+  expect(answers.process).toMatchObject({ dumpable: 1, keepCapabilities: 0, parentDeathSignal: 0 });
 });
 
 test("it repeats its surroundings", () => {

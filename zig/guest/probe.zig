@@ -10,8 +10,8 @@
 //!     {"ask":"read /etc/hostname","answer":"web\n"}
 //!     {"ask":"write /proc/sys/kernel/domainname x","error":"EROFS"}
 //!
-//! What it is (`see.zig`): ns, ids, caps, security, signals, limits, fds, host, cwd, env, argv,
-//!     umask, clock, terminal, pids, links
+//! What it is (`see.zig`): ns, ids, caps, security, signals, limits, process, fds, host, cwd, env,
+//!     argv, umask, clock, terminal, pids, links
 //! What lies there (`files.zig`): mounts, ls P, stat P, statfs P, readlink P, read P, head P N,
 //!     write P TEXT, append P TEXT, create P TEXT, mkdir P, unlink P, await P MS (until it exists)
 //! What it may do (`attempt.zig`): try OPERATION ..., which runs in a child and undoes itself; the
@@ -19,7 +19,7 @@
 //! How it behaves (`behave.zig`): exit N, kill-self SIG, sleep MS, pause (TERM and INT exit 0),
 //!     signal (waits for any one and names it), ignore-term, spawn MS, spawn-orphan MS, reap,
 //!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, print N BYTES,
-//!     print-partial TEXT, tick N MS (N = 0: for ever), echo-stdin
+//!     print-partial TEXT, tick N MS (N = 0: for ever), flood N (to both streams), echo-stdin
 //! How it talks (`talk.zig`): tcp-listen PORT (serves one connection), tcp-connect PORT,
 //!     tcp-await PORT MS, http-serve PORT STATUS (for ever)
 //!

@@ -12,6 +12,7 @@ pub const commands = .{
     .{ "security", 0, &security },
     .{ "signals", 0, &signals },
     .{ "limits", 0, &limits },
+    .{ "process", 0, &process },
     .{ "fds", 0, &fds },
     .{ "host", 0, &host },
     .{ "cwd", 0, &cwd },
@@ -156,6 +157,30 @@ fn limits(_: sys.Words) sys.Error!void {
         for (pair) |one| if (one == std.math.maxInt(u64)) json.nothing() else json.number(one);
         json.arrayEnd();
     }
+    json.objectEnd();
+}
+
+/// What prctl and getpriority say of the process; `null` where the call is refused.
+fn process(_: sys.Words) sys.Error!void {
+    const questions = .{
+        .{ "dumpable", linux.PR.GET_DUMPABLE },
+        .{ "keepCapabilities", linux.PR.GET_KEEPCAPS },
+        .{ "secureBits", linux.PR.GET_SECUREBITS },
+        .{ "timerSlackNs", linux.PR.GET_TIMERSLACK },
+        .{ "hugePagesOff", linux.PR.GET_THP_DISABLE },
+    };
+    json.answer();
+    json.objectStart();
+    inline for (questions) |question| {
+        json.key(question[0]);
+        const asked = sys.call(.prctl, .{ @intFromEnum(question[1]), 0, 0, 0, 0 });
+        if (sys.check(asked)) |value| json.number(value) else |_| json.nothing();
+    }
+    var signal: i32 = 0;
+    _ = sys.call(.prctl, .{ @intFromEnum(linux.PR.GET_PDEATHSIG), &signal });
+    json.field("parentDeathSignal", signal);
+    // The system call's answer counts from 1 (the highest niceness) to 40.
+    json.field("priority", sys.call(.getpriority, .{ 0, 0 }));
     json.objectEnd();
 }
 
