@@ -60,6 +60,9 @@ function lazyImages({ places }: PodHost, options: OpenOptions): ImageStoreApi {
     tag: async (...words) => (await open()).tag(...words),
     remove: async (...words) => (await open()).remove(...words),
     prune: async (...words) => (await open()).prune(...words),
+    load: async (...words) => (await open()).load(...words),
+    save: async (...words) => (await open()).save(...words),
+    push: async (...words) => (await open()).push(...words),
     diskUse: async () => (await open()).diskUse(),
   };
 }

@@ -46,6 +46,18 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "bring images from registries",
     load: async () => (await import("./commands/pull.ts")).pull,
   },
+  push: {
+    summary: "send an image to a registry",
+    load: async () => (await import("./commands/push.ts")).push,
+  },
+  load: {
+    summary: "bring images from a file or standard input",
+    load: async () => (await import("./commands/load.ts")).load,
+  },
+  save: {
+    summary: "write images to a file",
+    load: async () => (await import("./commands/save.ts")).save,
+  },
   images: {
     summary: "list the images of the store",
     load: async () => (await import("./commands/images.ts")).images,

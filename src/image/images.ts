@@ -8,13 +8,16 @@ import type { Collected } from "./collect.ts";
 import type { StoredImage } from "./image.ts";
 import { layerRoots, mustFind, readImage, searchRegistries } from "./image.ts";
 import { findLayer } from "./layers.ts";
+import { loadImages } from "./load.ts";
 import type { ImageConfig } from "./manifest.ts";
 import { parsePlatform } from "./manifest.ts";
 import type { StoredName } from "./names.ts";
 import { readNames, writeName } from "./names.ts";
 import type { PullProgress } from "./pull.ts";
 import { pullImage } from "./pull.ts";
+import { pushImage } from "./push.ts";
 import { parseReference, printFamiliar, printReference } from "./reference.ts";
+import { saveArchive, saveLayout } from "./save.ts";
 import { hexOf, ImageStore } from "./store.ts";
 import { readUses } from "./uses.ts";
 
@@ -157,6 +160,41 @@ export class Images {
       ? readNames(this.store).filter((name) => !used.has(name.config) && isOld(name))
       : [];
     return collect(this.store, drop);
+  }
+
+  /** From a layout, the path of an archive, or its bytes. The names that came. */
+  async load(
+    source: string | ReadableStream<Uint8Array>,
+    options: { readonly name?: string; readonly signal?: AbortSignal } = {},
+  ): Promise<string[]> {
+    return (await loadImages(this.store, source, options)).map(({ name }) => name);
+  }
+
+  /** As one archive for OCI tools and Docker alike, or as a layout in a new directory. */
+  async save(
+    names: readonly string[],
+    target:
+      { readonly directory: string } | { readonly write: (bytes: Uint8Array) => Promise<void> },
+  ): Promise<void> {
+    using _ = await this.store.share();
+    const images = names.map((name) => this.read(name));
+    if ("directory" in target) await saveLayout(this.store, images, target.directory);
+    else await saveArchive(this.store, images, target.write);
+  }
+
+  /** To the registry that `target` names, by default the image's own. Its digest there. */
+  async push(
+    name: string,
+    target: string = name,
+    options: {
+      readonly onProgress?: (progress: PullProgress) => void;
+      readonly signal?: AbortSignal;
+    } = {},
+  ): Promise<string> {
+    using _ = await this.store.share(options.signal);
+    const image = this.read(name);
+    const reference = parseReference(target === name ? image.name.name : target);
+    return await pushImage(this.store, image, reference, { ...this.options, ...options });
   }
 
   /** Of blobs and unpacked layers; of the disk that they are on. */

@@ -29,7 +29,7 @@ import { Turns } from "./turns.ts";
 export interface PullProgress {
   /** Of the layer's blob. */
   readonly digest: string;
-  readonly state: "waiting" | "downloading" | "unpacking" | "done";
+  readonly state: "waiting" | "downloading" | "unpacking" | "uploading" | "done";
   readonly bytes: number;
   readonly bytesTotal: number;
 }

@@ -16,7 +16,7 @@ export interface RegistryRequest {
   readonly path: string;
   readonly headers?: Readonly<Record<string, string>>;
   /** Made anew for each attempt: a stream is used up by the first. */
-  readonly body?: () => Blob | Uint8Array | string;
+  readonly body?: () => Blob;
   readonly signal?: AbortSignal | undefined;
 }
 
