@@ -3,8 +3,9 @@
 // the span's end.
 
 /**
- * Process, step, call, edge, channel, start and end in nanoseconds from the span's beginning. No end
- * is that of an exec: it lasts until its process writes down something else, or wakes somebody.
+ * Process, step, call, edge, channel, start and end in nanoseconds from the span's beginning. A clone
+ * and an exec have no end: they last until their process writes down something else, or until the
+ * process begins that they made.
  */
 export type Call = readonly [
   process: number,
@@ -43,28 +44,26 @@ const launcher = 0;
 /**
  * Backwards from the span's end, in the launcher. A call that lies on the way counts from its start
  * to where the way left it. Where the call is a wait for something that came later than the wait
- * began, the way goes on in the process that brought it, from the call that did. Where a process
- * begins, it goes on in the one that made it. Everything is counted at most once, so what is left of
- * the wall time is the time between two calls: this program's own instructions, page faults, and the
- * time it takes to wake a process.
+ * began, the way goes on with the call that brought it, in the process that made that. Where a
+ * process begins, it goes on with the clone that began it, which counts until then. Nothing is
+ * counted twice. What is left of the wall time lies between two calls: the programs' own
+ * instructions, page faults, and the time that it takes to wake a sleeping process.
  */
 export function criticalPath({ wallNs, calls }: Span): Path {
   const segments: Segment[] = [];
   let process = launcher;
   let time = wallNs;
   while (time > 0) {
-    const call = lastBefore(calls, process, time);
-    if (call === undefined) break;
-    const waker = call[edge] === "waits" ? wakerOf(calls, call) : undefined;
-    if (waker !== undefined) {
-      time = Math.min(time, call[end] ?? time, waker[end] ?? time);
-      process = waker[0];
-      continue;
-    }
-    const startNs = Math.max(0, call[start]);
-    const endNs = Math.min(call[end] ?? time, time);
+    const last = lastBefore(calls, process, time);
+    if (last === undefined) break;
+    const waker = last[edge] === "waits" ? wakerOf(calls, last) : undefined;
+    if (waker !== undefined) time = Math.min(time, last[end] ?? time);
     // A wait that found what it waited for is a call like any other.
-    segments.push({ process, step: call[1], call: call[2], startNs, endNs });
+    const call = waker ?? last;
+    const startNs = Math.max(0, call[start]);
+    const endNs = Math.max(startNs, Math.min(call[end] ?? time, time));
+    segments.push({ process: call[0], step: call[1], call: call[2], startNs, endNs });
+    process = call[0];
     time = startNs;
   }
   const callsNs = segments.reduce((sum, { startNs, endNs }) => sum + endNs - startNs, 0);

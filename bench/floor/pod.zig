@@ -22,7 +22,13 @@ pub const Container = struct {
 };
 
 /// What stays known of a container that runs.
-pub const Running = struct { pidfd: i32 = -1, stdout: i32 = -1, pid: usize = 0 };
+pub const Running = struct {
+    pidfd: i32 = -1,
+    stdout: i32 = -1,
+    /// With a user namespace: of the process between.
+    pid: usize = 0,
+    gone: bool = false,
+};
 
 pub const Pod = struct {
     request: protocol.Request = undefined,

@@ -33,20 +33,25 @@ pub fn up(pod: *Pod) void {
     // While no child shares this process's memory, and while there is a /proc to write to.
     if (pod.has(.full)) limits.setOomScore(trace, sys.AT_FDCWD, "/proc/self/oom_score_adj");
     launch.describe(0, count);
-    launch.startHelper(pod);
-    if (options.user_namespace) {
-        user.make(pod);
-        launch.cloneSources(pod, trace, count);
+    // Where little is to be made, waking another process takes longer than making it.
+    const beside = pod.has(.full) or options.network;
+    if (beside) launch.startHelper(pod) else {
+        makeDirectories(trace, pod);
+        makePodCgroup(trace, pod);
     }
+    if (options.user_namespace) user.make(pod);
+    if (options.user_namespace or !beside) launch.cloneSources(pod, trace, count);
     _ = trace.call(.namespaces, .setns, .{
         pod.request.sources.seed_namespace, sys.CLONE_NEWNS,
     });
     const own: u32 = if (options.user_namespace) 0 else kinds(pod);
     _ = trace.call(.namespaces, .unshare, .{own | sys.CLONE_NEWNS});
     makeBound(pod);
-    launch.release(pod);
+    if (beside) launch.release(pod);
     finishNamespaces(pod);
-    launch.finishStart(pod);
+    if (beside) return launch.finishStart(pod);
+    launch.start(pod, 0, count);
+    openOwnNamespace(pod);
 }
 
 /// One more container. Sources of the host are cloned in its mount namespace, where alone they may

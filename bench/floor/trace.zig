@@ -61,7 +61,8 @@ pub const Channel = enum(u16) {
 
 pub const Edge = enum(u8) { none, waits, wakes };
 
-/// In ticks. An end of 0 is that of an exec: the next event of the process, or of whom it wakes.
+/// In ticks. The end of a clone and of an exec is 0: they last until the next event of their process,
+/// or until the first of the process that they begin.
 pub const Event = extern struct {
     start: u64,
     end: u64,
@@ -160,9 +161,11 @@ pub const Trace = struct {
         const before = sys.now();
         const pid = sys.cloneOnto(arguments, entry, context);
         if (pid < 0) trace.fail(.clone, .clone3, @intCast(-pid));
-        if (trace.log) |log| {
-            trace.wakes(.birth(process)).add(log, .clone, .clone3, before, sys.now());
-        }
+        const after = sys.now();
+        const log = trace.log orelse return @intCast(pid);
+        trace.wakes(.birth(process)).add(log, .clone, .clone3, before, 0);
+        // It may return so late that the child has answered already, and then was no work.
+        if (arguments.flags & sys.CLONE_VFORK != 0) trace.waits(.reply).add(log, .wait, .clone3, after, after);
         return @intCast(pid);
     }
 
