@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { directoryDefault, makeReport, refuseWhenBusy, showProgress } from "./ask.ts";
 import { benches } from "./benches.ts";
+import { endStatesAndCalls } from "./end-state/end-states.ts";
 import { logs } from "./logs.ts";
 import { traceLaunch } from "./metrics/traced.ts";
 import type { BenchResult, Report } from "./report/schema.ts";
@@ -76,6 +77,7 @@ async function addOthers(report: Report, parent: string): Promise<Report> {
     return {
       ...report,
       waterfalls: [await traceLaunch(directory)],
+      endStates: await endStatesAndCalls(directory),
       ...(status === 0 ? { logs: await Bun.file(file).json() } : {}),
     };
   } finally {

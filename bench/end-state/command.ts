@@ -1,7 +1,7 @@
 // `bun run bench end-state`: what containers of each subject are in the end, beside peapod's.
 import { parseArgs } from "node:util";
 import { unexplained } from "./compare.ts";
-import { endStates, type EndStates } from "./end-states.ts";
+import { type EndStates, endStatesAndCalls } from "./end-states.ts";
 
 const usage = `bun run bench end-state [--all] [--json FILE] [--directory DIR]
 
@@ -27,7 +27,7 @@ export async function endState(words: readonly string[]): Promise<number> {
     console.log(usage);
     return 0;
   }
-  const result = await endStates(`${values.directory}/peapod-bench-end-state`);
+  const result = await endStatesAndCalls(`${values.directory}/peapod-bench-end-state`);
   if (values.json !== undefined) await Bun.write(values.json, JSON.stringify(result));
   console.log(printEndStates(result, values.all));
   return flawsOf(result).length === 0 ? 0 : 1;
@@ -42,7 +42,7 @@ export const flawsOf = ({ differences }: EndStates): string[] =>
   );
 
 export function printEndStates(result: EndStates, withOwn: boolean): string {
-  const { fields, differences, absent } = result;
+  const { fields, differences, calls, absent } = result;
   const lines = [
     `${fields.length} fields; subject, fields that differ from peapod's, without reason`,
   ];
@@ -55,6 +55,8 @@ export function printEndStates(result: EndStates, withOwn: boolean): string {
       lines.push(`    peapod  ${reference ?? "-"}`, `    here    ${value ?? "-"}`);
     }
   }
+  for (const [name, count] of Object.entries(calls))
+    lines.push(`\n${name}: ${count} system calls to start the pod`);
   for (const [name, reason] of Object.entries(absent)) lines.push(`\n${name}: absent, ${reason}`);
   return lines.join("\n");
 }

@@ -3,9 +3,9 @@ import type { EndState } from "./questions.ts";
 
 export type Difference = {
   readonly field: string;
-  /** `undefined` in JSON is left out: the field is not there. */
-  readonly reference: string | undefined;
-  readonly value: string | undefined;
+  /** Left out where there is no such field. */
+  readonly reference?: string;
+  readonly value?: string;
   /** Why it is so; a difference without one is a flaw of the comparison, or of what is compared. */
   readonly reason?: string;
 };
@@ -28,17 +28,18 @@ export function compareEndStates(
   return fields
     .filter((field) => !isEqual(field, reference[field], value[field]))
     .map((field) => {
-      const reason = known.find(
-        (one) => one.subjects.includes(subject) && one.field.test(field),
-      )?.reason;
+      const isKnown = (one: Known) => one.subjects.includes(subject) && one.field.test(field);
       return {
         field,
-        reference: reference[field],
-        value: value[field],
-        ...(reason === undefined ? {} : { reason }),
+        ...said("reference", reference[field]),
+        ...said("value", value[field]),
+        ...said("reason", known.find(isKnown)?.reason),
       };
     });
 }
+
+const said = <Name extends string>(name: Name, text: string | undefined) =>
+  text === undefined ? {} : { [name]: text };
 
 /** A peer that runs one container shares with nobody; what matters is that it is not the host's. */
 function isEqual(field: string, reference: string | undefined, value: string | undefined): boolean {

@@ -1,6 +1,8 @@
 // The proof of equal work: what containers of each subject are in the end, compared with peapod's,
 // field by field; and what each peer makes when it is left to its own defaults.
 import { describeProgram } from "../peers/find.ts";
+import { peers } from "../peers/peers.ts";
+import { countPeerCalls } from "./calls.ts";
 import { compareEndStates, type Difference } from "./compare.ts";
 import { known } from "./known.ts";
 import { lookAtFloor, lookAtOwnDefaults, lookAtPeapod, lookAtPods, ownDefaults } from "./look.ts";
@@ -19,13 +21,15 @@ export const sameShape = [
 export type EndStates = {
   readonly reference: "peapod";
   /** All fields of all subjects, in order. */
-  readonly fields: readonly string[];
+  readonly fields: string[];
   /** By subject, peapod first; `NAME, own defaults` is what a peer does unasked. */
-  readonly subjects: Readonly<Record<string, EndState>>;
+  readonly subjects: Record<string, EndState>;
   /** By subject, only fields that differ from the reference; what has no reason is a flaw. */
-  readonly differences: Readonly<Record<string, readonly Difference[]>>;
+  readonly differences: Record<string, Difference[]>;
+  /** Peer to the number of system calls that starting the pod takes. */
+  readonly calls: Record<string, number>;
   /** Subject to the reason why it is not here. */
-  readonly absent: Readonly<Record<string, string>>;
+  readonly absent: Record<string, string>;
 };
 
 export async function endStates(
@@ -34,7 +38,7 @@ export async function endStates(
 ): Promise<EndStates> {
   const reference = await lookAtPeapod(directory);
   const subjects: Record<string, EndState> = { peapod: reference };
-  const differences: Record<string, readonly Difference[]> = {};
+  const differences: Record<string, Difference[]> = {};
   const absent: Record<string, string> = {};
   for (const name of names) {
     const seen = await look(name, directory);
@@ -46,7 +50,19 @@ export async function endStates(
     differences[name] = compareEndStates(name, seen, reference, known);
   }
   const fields = [...new Set(Object.values(subjects).flatMap((state) => Object.keys(state)))];
-  return { reference: "peapod", fields, subjects, differences, absent };
+  return { reference: "peapod", fields, subjects, differences, calls: {}, absent };
+}
+
+/** With what starting takes, of peers whose own processes do it. */
+export async function endStatesAndCalls(directory: string): Promise<EndStates> {
+  const states = await endStates(directory);
+  for (const name of ["crun", "runc", "youki", "podman"]) {
+    const peer = peers.find((one) => one.name === name);
+    const counted = peer && (await countPeerCalls(peer, directory));
+    if (typeof counted === "number") states.calls[name] = counted;
+    else states.absent[`${name}, system calls`] = counted?.absent ?? "no such peer";
+  }
+  return states;
 }
 
 export const ownSuffix = ", own defaults";

@@ -117,13 +117,35 @@ function printLacks(bench: BenchResult): string {
   return element("details", {}, element("summary", {}, count), table(["cell", "why"], lacks));
 }
 
-function printEndStates({ fields, subjects }: NonNullable<Report["endStates"]>): string {
-  const names = Object.keys(subjects);
-  const rows = fields.map((field) => [
-    field,
-    ...names.map((name) => subjects[name]?.[field] ?? ""),
+/** Fields in which any subject of the same shape differs; a dot is what peapod has. */
+function printEndStates(states: NonNullable<Report["endStates"]>): string {
+  const { fields, subjects, differences, calls, absent } = states;
+  const names = Object.keys(differences);
+  const alike = names.filter((name) => !name.endsWith("own defaults"));
+  const find = (name: string, field: string) =>
+    differences[name]?.find((difference) => difference.field === field);
+  const rows = fields
+    .filter((field) => alike.some((name) => find(name, field) !== undefined))
+    .map((field) => [
+      field,
+      subjects["peapod"]?.[field] ?? "–",
+      ...alike.map((name) => {
+        const different = find(name, field);
+        if (different === undefined) return "·";
+        return `${different.value ?? "–"} (${different.reason ?? "no reason is known"})`;
+      }),
+    ]);
+  const counts = names.map((name) => [
+    name,
+    String(fields.length - (differences[name]?.length ?? 0)),
+    String(differences[name]?.length ?? 0),
+    String(calls[name] ?? ""),
   ]);
-  return table(["field", ...names], rows);
+  return [
+    table(["subject", "equal fields", "different", "system calls to start a pod"], counts),
+    table(["field that differs", "peapod", ...alike], rows),
+    table(["absent", "why"], Object.entries(absent)),
+  ].join("\n");
 }
 
 function printMachine(report: Report): string {

@@ -54,6 +54,32 @@ const Waterfall = Type.Object(
   closed,
 );
 
+/** What each subject's container finally was, as bench/end-state/end-states.ts describes it. */
+const EndStates = Type.Object(
+  {
+    reference: Type.Literal("peapod"),
+    fields: Type.Array(Text),
+    subjects: Type.Record(Text, Type.Record(Text, Text)),
+    differences: Type.Record(
+      Text,
+      Type.Array(
+        Type.Object(
+          {
+            field: Text,
+            reference: Type.Optional(Text),
+            value: Type.Optional(Text),
+            reason: Type.Optional(Text),
+          },
+          closed,
+        ),
+      ),
+    ),
+    calls: Type.Record(Text, Count),
+    absent: Type.Record(Text, Text),
+  },
+  closed,
+);
+
 const Report = Type.Object(
   {
     format: Type.Literal(1),
@@ -75,13 +101,7 @@ const Report = Type.Object(
     ),
     benches: Type.Array(BenchResult),
     waterfalls: Type.Array(Waterfall),
-    /** What each subject's container finally was, by field. */
-    endStates: Type.Optional(
-      Type.Object(
-        { fields: Type.Array(Text), subjects: Type.Record(Text, Type.Record(Text, Text)) },
-        closed,
-      ),
-    ),
+    endStates: Type.Optional(EndStates),
     /** As `bench logs --json` writes it. */
     logs: Type.Optional(Type.Unknown()),
   },
