@@ -23,6 +23,16 @@ const questions: readonly Command[] = [
 
 const others: readonly Command[] = [
   {
+    usage: "peers",
+    says: "which peers this machine has; --install adds those that Debian has packages for",
+    run: async (words) => await (await import("./peers/command.ts")).peers(words),
+  },
+  {
+    usage: "end-state",
+    says: "proves that the compared containers are equal, field by field",
+    run: async (words) => await (await import("./end-state/command.ts")).endState(words),
+  },
+  {
     usage: "full",
     says: "all of the above, written as JSON and as one page (takes an hour; see --help)",
     run: async (words) => await (await import("./full.ts")).full(words),
