@@ -1,7 +1,7 @@
 // Which pods use which layers: one small file for each pod, written before it starts. A file whose
 // pod is gone counts for nothing and is removed by who next removes anything.
 
-import { existsSync, readFileSync, rmSync, statSync } from "node:fs";
+import { existsSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import Type from "typebox";
 import { Compile } from "typebox/compile";
@@ -19,9 +19,6 @@ const UseSchema = Type.Object({
 export type ImageUse = Type.Static<typeof UseSchema>;
 const isUse = Compile(UseSchema);
 
-/** A pod that is still starting has no state directory yet. */
-const startingMs = 10 * 60_000;
-
 export function recordUse(
   store: ImageStore,
   uid: string,
@@ -38,12 +35,12 @@ export function recordUse(
   store.writeWhole(join(store.path, "uses", `${uid}.json`), JSON.stringify(use), false);
 }
 
-/** Of pods that live, or may be about to. */
+/** Of pods that live. */
 export function readUses(store: ImageStore): ImageUse[] {
   return store.names("uses").flatMap((file) => {
     const path = join(store.path, "uses", file);
     const use = readUse(path);
-    return use && isLive(use, path) ? [use] : [];
+    return use && isLive(use) ? [use] : [];
   });
 }
 
@@ -52,14 +49,16 @@ export function removeStaleUses(store: ImageStore): void {
   for (const file of store.names("uses")) {
     const path = join(store.path, "uses", file);
     const use = readUse(path);
-    if (!use || !isLive(use, path)) rmSync(path, { force: true });
+    if (!use || !isLive(use)) rmSync(path, { force: true });
   }
 }
 
-function isLive({ stateParent, uid }: ImageUse, path: string): boolean {
-  if (existsSync(join(stateParent, uid))) return true;
-  const stat = statSync(path, { throwIfNoEntry: false });
-  return stat !== undefined && Date.now() - stat.mtimeMs < startingMs;
+/**
+ * A pod that is still starting has no state directory yet, and holds the store's lock: whoever
+ * removes anything does not meet it.
+ */
+function isLive({ stateParent, uid }: ImageUse): boolean {
+  return existsSync(join(stateParent, uid));
 }
 
 function readUse(path: string): ImageUse | undefined {

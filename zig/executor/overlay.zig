@@ -64,17 +64,20 @@ fn layersByDescriptor(
     try config.descriptor("workdir", context.slot(op.work));
 }
 
-/// Before 6.13: `lowerdir=` takes one string of at most 255 bytes.
+/// Before 6.15: `lowerdir=` takes one string of at most 255 bytes, so layers are named from where
+/// their descriptors are, by three or four bytes each. Entering or leaving the host sets the working
+/// directory anew.
 fn layersByName(
     context: *Context,
     config: mounts.Config,
     op: schema.MakeOverlay,
 ) error{Syscall}!void {
+    _ = try check(context.report, .chdir, linux.chdir("/proc/self/fd"));
     var list: [256]u8 = undefined;
     var end: usize = 0;
     for (0..op.lower_count) |index| {
-        var buffer: [48]u8 = undefined;
-        const name = descriptorName(&buffer, context.slot(lower(op, index)));
+        var digits: [16]u8 = undefined;
+        const name = mounts.format(&digits, @intCast(context.slot(lower(op, index))), 10);
         if (end + name.len + 2 > list.len) return report_file.fail(
             context.report,
             .fsconfig,
@@ -90,23 +93,14 @@ fn layersByName(
     list[end] = 0;
     try config.string("lowerdir", list[0..end :0]);
     if (op.upper == .none) return;
-    var buffer: [48]u8 = undefined;
-    try config.string("upperdir", descriptorName(&buffer, context.slot(op.upper)));
-    try config.string("workdir", descriptorName(&buffer, context.slot(op.work)));
+    var digits: [16]u8 = undefined;
+    for ([_][*:0]const u8{ "upperdir", "workdir" }, [_]schema.Slot{ op.upper, op.work }) |key, slot| {
+        try config.string(key, mounts.format(&digits, @intCast(context.slot(slot)), 10));
+    }
 }
 
 fn lower(op: schema.MakeOverlay, index: usize) schema.Slot {
     return @enumFromInt(@intFromEnum(op.first_lower) + @as(u32, @intCast(index)));
-}
-
-fn descriptorName(buffer: *[48]u8, fd: i32) [:0]const u8 {
-    const prefix = "/proc/self/fd/";
-    var digits: [16]u8 = undefined;
-    const number = mounts.format(&digits, @intCast(fd), 10);
-    @memcpy(buffer[0..prefix.len], prefix);
-    @memcpy(buffer[prefix.len..][0..number.len], number);
-    buffer[prefix.len + number.len] = 0;
-    return buffer[0 .. prefix.len + number.len :0];
 }
 
 /// Over an upper layer that it can't use, overlayfs mounts read-only without an error.

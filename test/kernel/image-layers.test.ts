@@ -1,0 +1,199 @@
+// Layers as a container sees them, one or forty, and as the store keeps them while it lives. No
+// tools of others are needed, so these tests run on the oldest kernel, too.
+
+import { expect } from "bun:test";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { Images } from "../../src/image/images.ts";
+import type { TestHost } from "../support/host.ts";
+import {
+  answersOf,
+  hasUserNamespaces,
+  hostMissing,
+  noUserNamespaces,
+  openTestHost,
+} from "../support/host.ts";
+import { testOrSkip } from "../support/must-run.ts";
+import { probePath } from "../support/probe.ts";
+import type { TarItem } from "../support/tar.ts";
+import { tarOf } from "../support/tar.ts";
+
+const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
+const userTest = testOrSkip(
+  hostMissing === undefined && hasUserNamespaces,
+  hostMissing ?? noUserNamespaces,
+);
+
+const program = (): TarItem => ({ name: "probe", mode: 0o755, content: readFileSync(probePath()) });
+const directory = (name: string, mode = 0o755): TarItem => ({ name: `${name}/`, flag: "5", mode });
+const file = (name: string, content = name): TarItem => ({ name, content });
+const hex = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
+
+/** As `docker save` writes it. */
+function dockerArchive(name: string, layers: readonly Uint8Array[], run: object): Uint8Array {
+  const config = JSON.stringify({
+    ...{ architecture: process.arch === "x64" ? "amd64" : "arm64", os: "linux", config: run },
+    rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${hex(layer)}`) },
+  });
+  const paths = layers.map((_, index) => `${index}.tar`);
+  const manifest = JSON.stringify([{ Config: "config.json", RepoTags: [name], Layers: paths }]);
+  return tarOf([
+    ...layers.map((content, index) => ({ name: `${index}.tar`, content })),
+    file("config.json", config),
+    file("manifest.json", manifest),
+  ]);
+}
+
+async function openWith(
+  name: string,
+  layers: readonly (readonly TarItem[])[],
+  run: object,
+): Promise<{ readonly host: TestHost; readonly images: Images }> {
+  const host = await openTestHost({ images: { hostsDirectories: [] } });
+  const images = new Images(host.places.root, { hostsDirectories: [] });
+  const archive = dockerArchive(name, layers.map(tarOf), run);
+  await images.load(new Blob([Uint8Array.from(archive)]).stream());
+  return { host, images };
+}
+
+const podOf = (name: string, image: string, words: readonly string[], spec: object = {}) => ({
+  metadata: { name },
+  spec: {
+    terminationGracePeriodSeconds: 1,
+    ...spec,
+    containers: [{ name: "app", image, args: [...words], imagePullPolicy: "Never" as const }],
+  },
+});
+const run = { Entrypoint: ["/probe"] };
+
+const forty = [
+  [program(), directory("layers"), directory("shared", 0o1777)],
+  ...Array.from({ length: 39 }, (_, index) => [
+    file(`layers/${index}`),
+    ...(index === 20 ? [file("layers/.wh.3"), file("shared/late")] : []),
+  ]),
+];
+
+kernelTest("forty layers are one root, with what they hide and what they share", async () => {
+  const { host, images } = await openWith("forty:1", forty, run);
+  await using _ = host;
+  const words = ["ls", "/layers", "stat", "/shared", "read", "/layers/38", "mounts"];
+  await using pod = await host.up(podOf("forty", "forty:1", words));
+  const { app } = await answersOf(pod);
+  const wanted = Array.from({ length: 39 }, (_entry, index) => `${index}`);
+  const found = Object.keys(app?.["ls /layers"] ?? {});
+  expect(found.toSorted()).toEqual(wanted.filter((name) => name !== "3").toSorted());
+  // A layer that only walks through a directory leaves its mode as it was below.
+  expect(app?.["stat /shared"]).toMatchObject({ mode: "1777" });
+  expect(app?.["read /layers/38"]).toBe("layers/38");
+  const overlays = (app?.["mounts"] as { fstype: string; target: string }[]).filter(
+    ({ fstype }) => fstype === "overlay",
+  );
+  expect(overlays.map(({ target }) => target)).toEqual(["/"]);
+  expect((await images.get("forty:1")).layers).toHaveLength(40);
+});
+
+userTest("root of a pod with its own users owns what root owns in the image", async () => {
+  const { host } = await openWith("users:1", forty, run);
+  await using _ = host;
+  const words = ["stat", "/probe", "mkdir", "/shared/new", "read", "/layers/1"];
+  await using pod = await host.up(podOf("users", "users:1", words, { hostUsers: false }));
+  const { app } = await answersOf(pod);
+  expect(app).toMatchObject({
+    ...{ "stat /probe": { uid: 0, gid: 0 }, "mkdir /shared/new": "ok" },
+    "read /layers/1": "layers/1",
+  });
+});
+
+kernelTest("what a pod uses stays until it has ended, whatever is removed", async () => {
+  const layers = [[program(), file("kept", "still here")]];
+  const { host, images } = await openWith("busy:1", layers, run);
+  await using _ = host;
+  const pod = await host.up(podOf("busy", "busy:1", ["await", "/go", "5000", "read", "/kept"]));
+  const said = await images.remove(["busy:1"]).catch((error: unknown) => error);
+  expect(said).toMatchObject({ code: "image.in-use" });
+  expect((await images.prune({ all: true })).names).toEqual([]);
+  const forced = await images.remove(["busy:1"], { force: true });
+  expect([forced.names.length, forced.layers]).toEqual([1, 0]);
+  expect(await images.list()).toEqual([]);
+  await pod.files.write("/go", "");
+  expect((await answersOf(pod))["app"]).toMatchObject({ "read /kept": "still here" });
+  await pod.down();
+  expect((await images.prune()).layers).toBe(1);
+  expect(readdirSync(`${images.store.path}/uses`)).toEqual([]);
+});
+
+kernelTest("the image says what runs, as whom and where, and the manifest may differ", async () => {
+  const passwd = "root:x:0:0::/root:/bin/sh\nweb:x:1002:1003::/srv:/bin/sh\n";
+  const layer = [program(), directory("etc"), file("etc/passwd", passwd), directory("work")];
+  const settings = {
+    ...{ Entrypoint: ["/probe"], Cmd: ["env", "cwd", "ids"], User: "web", WorkingDir: "/work" },
+    ...{ Env: ["COLOUR=green", "PATH=/own"], StopSignal: "SIGQUIT" },
+  };
+  const { host } = await openWith("settings:1", [layer], settings);
+  await using _ = host;
+  const image = { image: "settings:1", imagePullPolicy: "Never" as const };
+  const containers = [
+    { name: "own", ...image },
+    { name: "args", ...image, args: ["argv", "cwd"], workingDir: "/" },
+    { name: "command", ...image, command: ["/probe", "argv"] },
+  ];
+  await using pod = await host.up({ metadata: { name: "settings" }, spec: { containers } });
+  const { own, args, command } = await answersOf(pod);
+  expect(own).toMatchObject({ cwd: "/work", ids: { uid: [1002, 1002, 1002], groups: [1003] } });
+  expect(own?.["env"]).toEqual(expect.arrayContaining(["COLOUR=green", "PATH=/own", "HOME=/srv"]));
+  expect(args).toMatchObject({ argv: ["/probe", "argv", "cwd"], cwd: "/" });
+  expect(command).toMatchObject({ argv: ["/probe", "argv"] });
+  expect(existsSync(host.places.root)).toBe(true);
+});
+
+kernelTest(
+  "a command in a container runs as its user, and its streams can be opened anew",
+  async () => {
+    const { host } = await openWith("user:1", [[program()]], { ...run, User: "1234:99" });
+    await using _ = host;
+    await using pod = await host.up(podOf("user", "user:1", ["pause"]));
+    const { stdout } = await pod.exec(["/probe", "ids", "write", "/proc/self/fd/1", "opened"])
+      .result;
+    const text = new TextDecoder().decode(stdout);
+    expect(text).toContain('"uid":[1234,1234,1234],"gid":[99,99,99]');
+    expect(text).toContain("opened");
+  },
+);
+
+/** User, passwd, and what is said of them. */
+const users: Readonly<Record<string, readonly [user: string, files: TarItem[], said: RegExp]>> = {
+  "a name that is nowhere": ["nobody", [], /wants to run as user "nobody"/],
+  "a group that is nowhere": ["0:staff", [], /wants to run as group "staff"/],
+  "a passwd of two gigabytes": [
+    "web",
+    [
+      {
+        name: "etc/passwd",
+        pax: {
+          "GNU.sparse.map": "0,0",
+          "GNU.sparse.size": `${2 ** 31}`,
+          "GNU.sparse.name": "etc/passwd",
+        },
+      },
+    ],
+    /it has 2147483648 bytes, and 1048576 is the most/,
+  ],
+  "a passwd that is a pipe": ["web", [{ name: "etc/passwd", flag: "6" }], /not a plain file/],
+  "a passwd that leads to the host's": [
+    "daemon",
+    [{ name: "etc/passwd", flag: "2", link: "../../../../../../etc/passwd" }],
+    /its links do not end/,
+  ],
+  "an id that no machine has": ["4294967295", [], /wants to run as user "4294967295"/],
+};
+
+for (const [name, [user, items, said]] of Object.entries(users)) {
+  kernelTest(`${name} starts nothing`, async () => {
+    const layer = [program(), directory("etc"), ...items];
+    const { host } = await openWith("who:1", [layer], { ...run, User: user });
+    await using _ = host;
+    const failure = await host.up(podOf("who", "who:1", ["ids"])).catch((error: Error) => error);
+    expect(failure).toMatchObject({ code: "image.user-unknown" });
+    expect(String(failure)).toMatch(said);
+  });
+}
