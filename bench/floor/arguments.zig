@@ -5,9 +5,9 @@ const protocol = @import("protocol.zig");
 pub const usage =
     \\floor [flags] [COMMAND [NUMBER…]]
     \\
-    \\Does the kernel work of a pod and nothing else, and prints one JSON line for each command: times
-    \\in microseconds by the names of bench/metric.ts. Without COMMAND it reads commands from standard
-    \\input, one a line, and answers each with a line.
+    \\Does the kernel work of a pod and nothing else, and prints one JSON line for each command:
+    \\times in microseconds by the names of bench/metric.ts. Without COMMAND it reads commands from
+    \\standard input, one a line, and answers each with a line.
     \\
     \\  launch                a pod up and down
     \\  join N                N containers, one after another, into a pod

@@ -1,5 +1,5 @@
-//! A command in a running container: a child in its PID namespace, born in a control group below its
-//! own, that joins its mounts and executes /stamp with the same limits.
+//! A command in a running container: a child in its PID namespace, born in a control group below
+//! its own, that joins its mounts and executes /stamp with the same limits.
 const sys = @import("sys.zig");
 const trace_file = @import("trace.zig");
 const pods = @import("pod.zig");
@@ -92,8 +92,8 @@ fn execute(trace: *const sys.Trace, program: []const filter.Instruction) noretur
     });
 }
 
-/// As most runtimes do it: a fork that opens and joins every namespace by its name in /proc, a second
-/// one because a PID namespace is joined by children only, and a write to cgroup.procs.
+/// As most runtimes do it: a fork that opens and joins every namespace by its name in /proc, a
+/// second one because a PID namespace is joined by children only, and a write to cgroup.procs.
 fn runNaive(trace: *const sys.Trace) usize {
     const pod = command.pod;
     const fork: sys.CloneArgs = .{};

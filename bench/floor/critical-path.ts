@@ -3,9 +3,9 @@
 // the span's end.
 
 /**
- * Process, step, call, edge, channel, start and end in nanoseconds from the span's beginning. A clone
- * and an exec have no end: they last until their process writes down something else, or until the
- * process begins that they made.
+ * Process, step, call, edge, channel, start and end in nanoseconds from the span's beginning. A
+ * clone and an exec have no end: they last until their process writes down something else, or until
+ * the process begins that they made.
  */
 export type Call = readonly [
   process: number,

@@ -58,7 +58,7 @@ fn entry(_: [*]const usize) callconv(.c) noreturn {
             .down => {
                 down.run(&pod);
                 // That it has ended is the answer.
-                trace.last(.exec, .exit_group);
+                trace.wakes(.exited).last(.reap, .exit_group);
                 sys.exit(0);
             },
         }

@@ -144,8 +144,8 @@ fn receive(socket: i32, bytes: []u8) void {
     if (size != bytes.len) trace.fail(.message, .read, 104);
 }
 
-/// Nanoseconds of CPU time: of everything in the run's control group, the dead included, and of this
-/// process.
+/// Nanoseconds of CPU time: of everything in the run's control group, the dead included, and of
+/// this process.
 pub fn cpu() u64 {
     var buffer: [512]u8 = undefined;
     const size = trace.call(.setup, .pread64, .{ run.cpu, &buffer, buffer.len, 0 });

@@ -92,14 +92,10 @@ pub fn ownDescriptors(trace: *const Trace, shared: *Shared) void {
 
 pub fn signal(trace: *const Trace, channel: trace_file.Channel, word: *u32) void {
     // What the other side sees first is the word.
-    const before = sys.now();
+    const event = trace.wakes(channel).open(.clone, .futex);
     _ = @atomicRmw(u32, word, .Add, 1, .acq_rel);
     _ = sys.raw(.futex, .{ word, 1, 1 });
-    note(&trace.wakes(channel), .clone, before);
-}
-
-fn note(trace: *const Trace, step: trace_file.Step, before: u64) void {
-    if (trace.log) |log| trace.note(log, step, .futex, before, sys.now());
+    if (event) |made| made.end = sys.now();
 }
 
 pub fn await(
@@ -117,12 +113,12 @@ pub fn await(
 
 /// For what is due within the time that it takes to fall asleep and wake up.
 pub fn awaitSoon(trace: *const Trace, channel: trace_file.Channel, word: *u32) void {
-    const before = sys.now();
+    const event = trace.waits(channel).open(.wait, .futex);
     for (0..20_000) |_| {
         if (@atomicLoad(u32, word, .acquire) != 0) break;
         std.atomic.spinLoopHint();
     }
-    note(&trace.waits(channel), .wait, before);
+    if (event) |made| made.end = sys.now();
     await(trace, channel, word, 1);
 }
 

@@ -31,11 +31,8 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
     const open = sys.O_PATH | sys.O_DIRECTORY;
     const state_path: sys.Text = .of(&.{ directory, "/state" });
     const logs_path: sys.Text = .of(&.{ directory, "/logs" });
-    for ([_]*i32{ &run.state, &run.logs }, [_]*const sys.Text{
-        &state_path, &logs_path,
-    }) |opened, path| opened.* = trace.fd(.setup, .openat, .{
-        sys.AT_FDCWD, path.ptr(), open | sys.O_CLOEXEC,
-    });
+    run.state = openDirectory(state_path.ptr());
+    run.logs = openDirectory(logs_path.ptr());
     if (run.options.traced) run.log = makeLog();
     const usr = makeUsr(directory);
     const pods: sys.Text = .of(&.{ run.cgroup.slice(), "/pods" });
@@ -85,6 +82,11 @@ pub fn prepare(run: *Run, keeper: []const u8, stamp: []const u8) void {
     run.request = request;
 }
 
+fn openDirectory(path: [*:0]const u8) i32 {
+    const flags = sys.O_PATH | sys.O_DIRECTORY | sys.O_CLOEXEC;
+    return trace.fd(.setup, .openat, .{ sys.AT_FDCWD, path, flags });
+}
+
 fn exists(path: [*:0]const u8) bool {
     return sys.raw(.faccessat, .{ sys.AT_FDCWD, path, 0 }) == 0;
 }
@@ -99,10 +101,12 @@ fn makeDirectories(run: *const Run, stamp: []const u8) void {
     const directories = [_][*:0]const u8{
         "state",     "logs",      "seed",       "local",
         "local/bin", "lower",     "lower/usr",  "lower/proc",
-        "lower/sys", "lower/dev", "lower/etc",  "lower/tmp",
+        "lower/sys", "lower/dev", "lower/etc",  "lower/mnt",
         "lower/run", "lower/var", "lower/home", "lower/root",
     };
     for (directories) |path| _ = trace.call(.setup, .mkdirat, .{ root, path, 0o755 });
+    _ = trace.call(.setup, .mkdirat, .{ root, "lower/tmp", 0o777 });
+    _ = trace.call(.setup, .fchmodat, .{ root, "lower/tmp", 0o1777 });
     const empty = [_][*:0]const u8{
         "bun",                "local/bin/bun",         "lower/etc/hosts",
         "lower/etc/hostname", "lower/etc/resolv.conf",
@@ -247,7 +251,9 @@ fn becomeLean(directory: []const u8) void {
     const seed: sys.Text = .of(&.{ directory, "/seed" });
     const private = sys.MS_REC | sys.MS_PRIVATE;
     _ = trace.call(.setup, .mount, .{ 0, "/", 0, private, 0 });
-    _ = trace.call(.setup, .mount, .{ "tmpfs", seed.ptr(), "tmpfs", closed, "mode=555,nr_inodes=8" });
+    _ = trace.call(.setup, .mount, .{
+        "tmpfs", seed.ptr(), "tmpfs", closed, "mode=555,nr_inodes=8",
+    });
     _ = trace.call(.setup, .chdir, .{seed.ptr()});
     // For the procfs that a pod with a user namespace needs in sight.
     _ = trace.call(.setup, .mkdirat, .{ sys.AT_FDCWD, "proc", 0o555 });

@@ -61,8 +61,8 @@ pub const Channel = enum(u16) {
 
 pub const Edge = enum(u8) { none, waits, wakes };
 
-/// In ticks. The end of a clone and of an exec is 0: they last until the next event of their process,
-/// or until the first of the process that they begin.
+/// In ticks. The end of a clone and of an exec is 0: they last until the next event of their
+/// process, or until the first of the process that they begin.
 pub const Event = extern struct {
     start: u64,
     end: u64,
@@ -80,9 +80,11 @@ pub const Log = extern struct {
 
     pub const events_max = 32768;
 
-    fn add(log: *Log, event: Event) void {
+    fn add(log: *Log, event: Event) ?*Event {
         const index = @atomicRmw(u32, &log.count, .Add, 1, .monotonic);
-        if (index < events_max) log.events[index] = event;
+        if (index >= events_max) return null;
+        log.events[index] = event;
+        return &log.events[index];
     }
 
     pub fn clear(log: *Log) void {
@@ -165,7 +167,8 @@ pub const Trace = struct {
         const log = trace.log orelse return @intCast(pid);
         trace.wakes(.birth(process)).add(log, .clone, .clone3, before, 0);
         // It may return so late that the child has answered already, and then was no work.
-        if (arguments.flags & sys.CLONE_VFORK != 0) trace.waits(.reply).add(log, .wait, .clone3, after, after);
+        const waited = arguments.flags & sys.CLONE_VFORK != 0;
+        if (waited) trace.waits(.reply).add(log, .wait, .clone3, after, after);
         return @intCast(pid);
     }
 
@@ -189,11 +192,26 @@ pub const Trace = struct {
     ) isize {
         const log = trace.log orelse return sys.sixWords(number, arguments);
         const before = sys.now();
+        // Whom this wakes may look before it returns.
+        if (trace.edge == .wakes) {
+            const event = trace.put(log, step, number, before, 0);
+            const result = sys.sixWords(number, arguments);
+            // A fork comes by here in the child, too, where this is not its own.
+            const forked = number == .clone3 and result == 0;
+            if (event) |made| if (!forked) {
+                made.end = sys.now();
+            };
+            return result;
+        }
         const result = sys.sixWords(number, arguments);
-        // A fork writes this in the child, too, where it is not the child's.
-        if (number == .clone3 and result == 0) return result;
         trace.add(log, step, number, before, sys.now());
         return result;
+    }
+
+    /// The caller makes the call, and says when it has ended.
+    pub fn open(trace: *const Trace, step: Step, number: SYS) ?*Event {
+        const log = trace.log orelse return null;
+        return trace.put(log, step, number, sys.now(), 0);
     }
 
     /// What was measured before there was a log.
@@ -209,7 +227,18 @@ pub const Trace = struct {
     }
 
     fn add(trace: *const Trace, log: *Log, step: Step, number: SYS, start: u64, end: u64) void {
-        log.add(.{
+        _ = trace.put(log, step, number, start, end);
+    }
+
+    fn put(
+        trace: *const Trace,
+        log: *Log,
+        step: Step,
+        number: SYS,
+        start: u64,
+        end: u64,
+    ) ?*Event {
+        return log.add(.{
             .start = start,
             .end = end,
             .process = trace.process,

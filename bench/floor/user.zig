@@ -22,8 +22,8 @@ pub fn sources(pod: *const Pod) *const protocol.Sources {
     return if (pod.mapped) |*mapped| mapped else &pod.request.sources;
 }
 
-/// A process that is ended at once owns the new namespaces for as long as it takes to write the maps
-/// and to enter or open them.
+/// A process that is ended at once owns the new namespaces for as long as it takes to write the
+/// maps and to enter or open them.
 pub fn make(pod: *Pod) void {
     const trace = &pod.trace;
     const kinds = sandbox.kinds(pod);
