@@ -6,6 +6,15 @@ import { type Peer, peerSubject } from "./peer.ts";
 import { kubePlayPeer, podmanPeer } from "./podman.ts";
 import { sandboxPeers } from "./sandboxes.ts";
 
+/** Not driven: nothing is measured with a driver that was never run. */
+const criPeer: Peer = {
+  name: "CRI (crictl)",
+  program: "crictl",
+  spans: {},
+  refuses: () => "the benchmark has no driver for it",
+  drive: async () => ({ functions: "" }),
+};
+
 export const peers: readonly Peer[] = [
   ociPeer("crun"),
   ociPeer("runc"),
@@ -13,6 +22,7 @@ export const peers: readonly Peer[] = [
   podmanPeer,
   kubePlayPeer,
   containerdPeer,
+  criPeer,
   ...sandboxPeers,
 ];
 

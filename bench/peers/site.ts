@@ -57,6 +57,7 @@ export async function openSite(options: {
   const script = `${privateView} && mkdir ${caller} && ${moveTo(caller)} && ${loop}`;
   const command = ["sh", "-c", enter, "sh", script];
   const first = openLane(inCrowd(command, { mounts: options.hostMounts, directory }), group);
+  await first.send(":"); // Its namespaces are there when it answers.
   const lanes = [first];
   return {
     directory,
