@@ -8,6 +8,7 @@ import { addressOf, alloc, cString } from "./memory.ts";
 /** arch/x86/entry/syscalls/syscall_64.tbl; include/uapi/asm-generic/unistd.h. */
 const numbers = {
   x64: {
+    read: 0,
     close: 3,
     poll: 7,
     socket: 41,
@@ -36,6 +37,7 @@ const numbers = {
     openat2: 437,
   },
   arm64: {
+    read: 63,
     close: 57,
     poll: 73,
     socket: 198,
@@ -142,6 +144,20 @@ export function pipe(): readonly [number, number] {
   syscall("pipe2", ends, O_CLOEXEC);
   const view = new DataView(ends.buffer);
   return [view.getInt32(0, true), view.getInt32(4, true)];
+}
+
+/**
+ * What is there to be read at this moment: a number of bytes at the start of `into`, 0 at the end,
+ * `undefined` where a read would wait.
+ */
+export function readReady(fd: number, into: Uint8Array<ArrayBuffer>): number | undefined {
+  const pollIn = 1;
+  const entry = alloc(8);
+  const view = new DataView(entry.buffer);
+  view.setInt32(0, fd, true);
+  view.setInt16(4, pollIn, true);
+  if (syscall("poll", entry, 1, 0) === 0) return undefined;
+  return syscall("read", fd, into, into.length);
 }
 
 /** As large as the host allows: a smaller pipe works too. */

@@ -7,8 +7,8 @@ import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";
 import { closeFd, openNull } from "../native/syscalls.ts";
 import type { Plan } from "../plan/plan.ts";
-import { collect, openReadPipe, openWritePipe } from "./pipes.ts";
-import type { ReadPipe, WritePipe } from "./pipes.ts";
+import { Collector, openReadPipe, openWritePipe } from "./pipes.ts";
+import type { Collected, ReadPipe, WritePipe } from "./pipes.ts";
 import { makeExitStatus, signalNumber } from "./record.ts";
 import type { ExecOptions, ExecResult, Execution } from "./types.ts";
 
@@ -24,7 +24,6 @@ const outputBytesDefault = 1 << 20;
 const sigterm = 15;
 const sigkill = 9;
 
-type Collected = { readonly bytes: Uint8Array; readonly isTruncated: boolean };
 const nothing: Collected = { bytes: new Uint8Array(0), isTruncated: false };
 const killed = {
   exitCode: 128 + sigkill,
@@ -50,8 +49,8 @@ class RunningExecution implements Execution {
   readonly result: Promise<ExecResult>;
   readonly #options: ExecOptions;
   readonly #input: WritePipe | undefined;
-  readonly #output: ReadPipe;
-  readonly #errors: ReadPipe | undefined;
+  readonly #output: ReadPipe | Collector;
+  readonly #errors: ReadPipe | Collector | undefined;
   readonly #exit = Promise.withResolvers<ExitedEvent>();
   readonly #target: Promise<ExecTarget>;
   readonly #startedMs = performance.now();
@@ -63,11 +62,11 @@ class RunningExecution implements Execution {
     this.#options = options;
     const hasInput = options.stdin !== undefined && options.stdin !== "none";
     this.#input = hasInput ? openWritePipe() : undefined;
-    this.#output = openReadPipe();
-    this.#errors = options.tty ? undefined : openReadPipe();
+    this.#output = openOutput(options.stdout, options);
+    this.#errors = options.tty ? undefined : openOutput(options.stderr, options);
     this.stdin = options.stdin === "pipe" ? this.#input?.stream : undefined;
-    this.stdout = options.stdout === "pipe" ? this.#output.stream : undefined;
-    this.stderr = options.stderr === "pipe" ? this.#errors?.stream : undefined;
+    this.stdout = options.stdout === "pipe" ? streamOf(this.#output) : undefined;
+    this.stderr = options.stderr === "pipe" ? streamOf(this.#errors) : undefined;
     this.#target = connect(Boolean(options.tty));
     this.started = this.#start();
     this.result = this.#finish();
@@ -143,11 +142,12 @@ class RunningExecution implements Execution {
   }
 
   async #finish(): Promise<ExecResult> {
-    const outputs = this.#drain();
+    const passing = this.#passOn();
     using _ = this.#watchLimits();
     try {
       // A consumer of the output that fails ends the command, as a closed pipe would.
-      const [exit, [out, err]] = await Promise.all([this.#exit.promise, outputs]);
+      const [exit] = await Promise.all([this.#exit.promise, passing]);
+      const [out, err] = await Promise.all([collected(this.#output), collected(this.#errors)]);
       if (this.#isAborted) throw this.#options.signal?.reason;
       return this.#describe(makeExitStatus(exit), out, err);
     } catch (error) {
@@ -183,20 +183,15 @@ class RunningExecution implements Execution {
   }
 
   /** Input goes in beside it: a command may answer before it has read everything. */
-  #drain(): Promise<[Collected, Collected]> {
+  #passOn(): Promise<unknown> {
     this.#feed().catch(() => {}); // A command that exits without reading is no failure.
-    const max = this.#options.outputBytesMax ?? outputBytesDefault;
-    const drainOne = (
-      pipe: ReadPipe | undefined,
-      where: ExecOptions["stdout"],
-    ): Promise<Collected> | Collected => {
-      if (!pipe || where === "pipe") return nothing;
-      if (where === undefined || where === "collect") return collect(pipe.stream, max);
-      return pipe.stream.pipeTo(where, { preventClose: true }).then(() => nothing);
-    };
+    const passOne = (output: ReadPipe | Collector | undefined, where: ExecOptions["stdout"]) =>
+      typeof where === "object"
+        ? streamOf(output)?.pipeTo(where, { preventClose: true })
+        : undefined;
     return Promise.all([
-      drainOne(this.#output, this.#options.stdout),
-      drainOne(this.#errors, this.#options.stderr),
+      passOne(this.#output, this.#options.stdout),
+      passOne(this.#errors, this.#options.stderr),
     ]);
   }
 
@@ -232,6 +227,22 @@ class RunningExecution implements Execution {
       kill();
     }
   }
+}
+
+function openOutput(
+  where: ExecOptions["stdout"],
+  { outputBytesMax = outputBytesDefault }: ExecOptions,
+): ReadPipe | Collector {
+  const isCollected = where === undefined || where === "collect";
+  return isCollected ? new Collector(outputBytesMax) : openReadPipe();
+}
+
+function streamOf(output: ReadPipe | Collector | undefined): ReadPipe["stream"] | undefined {
+  return output instanceof Collector ? undefined : output?.stream;
+}
+
+function collected(output: ReadPipe | Collector | undefined): Promise<Collected> | Collected {
+  return output instanceof Collector ? output.finish() : nothing;
 }
 
 function lost(subject: string): PodError {

@@ -1,6 +1,7 @@
 // Our ends of a process's streams. The other ends go to the keeper and are closed here at once.
 
-import { closeFd, pipe, setPipeSize } from "../native/syscalls.ts";
+import { alloc } from "../native/memory.ts";
+import { closeFd, pipe, readReady, setPipeSize } from "../native/syscalls.ts";
 
 export interface ReadPipe {
   readonly stream: ReadableStream<Uint8Array>;
@@ -80,20 +81,92 @@ export function openWritePipe(): WritePipe {
   return { stream, theirs, release };
 }
 
-/** Up to `bytesMax` of a stream; the rest is read and dropped, so that the writer never waits. */
-export async function collect(
-  stream: ReadableStream<Uint8Array>,
-  bytesMax: number,
-): Promise<{ readonly bytes: Uint8Array; readonly isTruncated: boolean }> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  let isTruncated = false;
-  for await (const chunk of stream) {
-    const kept = chunk.subarray(0, Math.max(bytesMax - size, 0));
-    isTruncated ||= kept.length < chunk.length;
-    // A view would keep the whole chunk; the stream may reuse it.
-    if (kept.length > 0) chunks.push(kept.slice());
-    size += kept.length;
+export interface Collected {
+  readonly bytes: Uint8Array;
+  readonly isTruncated: boolean;
+}
+
+/** For commands that end within it, one look at their output is all that it costs. */
+const patienceMs = 2;
+const readBytesMax = 64 << 10;
+const readsMax = 64;
+const shared = alloc(readBytesMax);
+
+/** Keeps up to `bytesMax` of what is written; the rest is read and dropped: no writer waits. */
+export class Collector {
+  /** For the keeper; the caller closes it after sending. */
+  readonly theirs: number;
+  readonly #ours: number;
+  readonly #bytesMax: number;
+  readonly #chunks: Uint8Array[] = [];
+  readonly #timer: ReturnType<typeof setTimeout>;
+  #size = 0;
+  #isTruncated = false;
+  #stop: (() => Promise<void>) | undefined;
+  #reading: Promise<void> | undefined;
+  #isOpen = true;
+
+  constructor(bytesMax: number) {
+    [this.#ours, this.theirs] = pipe();
+    this.#bytesMax = bytesMax;
+    this.#timer = setTimeout(() => this.#read(), patienceMs);
   }
-  return { bytes: new Uint8Array(Buffer.concat(chunks)), isTruncated };
+
+  /** Called when the writer has ended; waits for whoever else has its output open. */
+  async finish(): Promise<Collected> {
+    clearTimeout(this.#timer);
+    if (this.#isOpen && !this.#reading && !this.#takeReady()) this.#read();
+    await this.#reading;
+    this.#close();
+    const [only] = this.#chunks;
+    const isWhole = only !== undefined && this.#chunks.length === 1;
+    return {
+      bytes: isWhole ? only : new Uint8Array(Buffer.concat(this.#chunks)),
+      isTruncated: this.#isTruncated,
+    };
+  }
+
+  /** Nobody wants it any more. */
+  release(): void {
+    clearTimeout(this.#timer);
+    if (this.#stop) void this.#stop().catch(() => {});
+    else this.#close();
+  }
+
+  /** True at the end. */
+  #takeReady(): boolean {
+    for (let read = 0; read < readsMax; read++) {
+      const bytes = readReady(this.#ours, shared);
+      if (bytes === undefined) return false;
+      if (bytes === 0) return true;
+      this.#keep(shared.subarray(0, bytes));
+    }
+    return false;
+  }
+
+  #read(): void {
+    const reader = Bun.file(this.#ours).stream().getReader();
+    const readAll = async () => {
+      for (let next = await reader.read(); !next.done; next = await reader.read()) {
+        this.#keep(next.value);
+      }
+    };
+    this.#stop = () => reader.cancel();
+    this.#reading = readAll()
+      .catch(() => {})
+      .finally(() => this.#close());
+  }
+
+  /** A copy: whoever reads may use the memory again. */
+  #keep(chunk: Uint8Array): void {
+    const kept = chunk.subarray(0, Math.max(this.#bytesMax - this.#size, 0));
+    this.#isTruncated ||= kept.length < chunk.length;
+    if (kept.length > 0) this.#chunks.push(kept.slice());
+    this.#size += kept.length;
+  }
+
+  #close(): void {
+    if (this.#isOpen) closeFd(this.#ours);
+    this.#isOpen = false;
+  }
 }

@@ -97,6 +97,27 @@ describe("what a command says", () => {
     expect([stdout.length, truncated]).toEqual([1000, false]);
   });
 
+  test("what comes at once, later, and last of all is collected in its order", async () => {
+    const words = ["say", "1", "sleep", "1", "say", "2", "sleep", "20", "say", "3", "say", "4"];
+    const { stdout, stderr } = await probe(words).result;
+    expect([textOf(stdout), stderr.length]).toEqual(["1\n2\n3\n4\n", 0]);
+  });
+
+  test("more than a pipe holds is collected whole, however short the command is", async () => {
+    const { stdout, truncated } = await probe(["print", "900", "999"]).result;
+    expect([stdout.length, truncated]).toEqual([900_000, false]);
+  });
+
+  test("many short commands keep nothing open", async () => {
+    await probe(["say", "warm"]).result;
+    const before = openDescriptors();
+    for (let round = 0; round < 50; round++) {
+      const { stdout } = await probe(["say", `${round}`]).result;
+      expect(textOf(stdout)).toBe(`${round}\n`);
+    }
+    await until(() => openDescriptors() === before);
+  });
+
   test("a stream of the caller gets the output and stays open", async () => {
     const seen: Uint8Array[] = [];
     const stdout = new WritableStream<Uint8Array>({ write: (chunk) => void seen.push(chunk) });

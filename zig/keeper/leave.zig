@@ -61,9 +61,13 @@ pub fn onOuterExit(keeper: *Keeper, process: *Process) void {
 fn measure(process: *Process) void {
     if (!process.cgroup.isOpen()) return;
     const group = process.cgroup.raw;
-    process.oom_kills = @truncate(cgroup.readKey(group, "memory.events", "oom_kill"));
-    const peak = cgroup.readNumber(group, "memory.peak");
-    process.memory_peak_bytes = if (peak > 0) peak else process.exit.resident_bytes_max;
+    process.memory_peak_bytes = process.exit.resident_bytes_max;
+    // A command's group lies below a container's, which hands no controllers down.
+    if (!process.isExec()) {
+        process.oom_kills = @truncate(cgroup.readKey(group, "memory.events", "oom_kill"));
+        const peak = cgroup.readNumber(group, "memory.peak");
+        if (peak > 0) process.memory_peak_bytes = peak;
+    }
     const used = cgroup.readKey(group, "cpu.stat", "usage_usec");
     if (used > 0) process.exit.cpu_us = used;
 }

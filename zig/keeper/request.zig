@@ -45,14 +45,12 @@ pub fn handle(
             client,
             as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid),
         ),
-        .end => {
-            const wish = as(protocol.End, body) orelse return refuse(keeper, client, .invalid);
-            keeper.connections[index].subscribed = true;
-            // Told together with the end, which then comes at once.
-            keeper.holding = wish.grace_ms == 0;
-            reply(keeper, client, .ok, 0);
-            end.begin(keeper, wish.grace_ms);
-        },
+        .end => endPod(
+            keeper,
+            index,
+            client,
+            as(protocol.End, body) orelse return refuse(keeper, client, .invalid),
+        ),
         .hand_over => {
             keeper.detached = true;
             keeper.connections[index].owner = false;
@@ -103,6 +101,14 @@ fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hell
         .layout = layout.hash,
     };
     connection_file.answer(keeper, client, .welcome, &welcome);
+}
+
+fn endPod(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.End) void {
+    keeper.connections[index].subscribed = true;
+    // Told together with the end, which then comes at once.
+    keeper.holding = wish.grace_ms == 0;
+    reply(keeper, client, .ok, 0);
+    end.begin(keeper, wish.grace_ms);
 }
 
 fn signal(keeper: *Keeper, client: Client, wish: *const protocol.Signal) void {
