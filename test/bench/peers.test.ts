@@ -107,28 +107,35 @@ kernelTest(
     }
     expect(look()).toEqual(before);
   },
+  30_000,
 );
 
-crunTest("crun starts, is joined, runs a command and ends, all in the right order", async () => {
-  const crun = peerSubjects().find(({ name }) => name === "crun");
-  const measure = async (work: Job["work"], shape = fullShape) => {
-    const cell = crun?.cell({ work, shape, directory });
-    const absent = await cell?.prepare();
-    try {
-      return absent ?? (await cell?.run());
-    } finally {
-      await cell?.cleanup();
-    }
-  };
-  const one = [expect.any(Number)];
-  const launched = await measure({ kind: "launch" });
-  expect(launched).toEqual({ up: one, "up-cpu": one, first: one, down: one, "down-cpu": one });
-  const joined = await measure({ kind: "join", count: 2 });
-  expect(Object.keys(joined ?? {}).sort()).toEqual(["join", "join-cpu", "join-first"]);
-  const ran = await measure({ kind: "exec", count: 1 }, { ...fullShape, existing: 3 });
-  expect(ran).toEqual({ exec: one, "exec-cpu": one, "exec-first": one });
-  expect(await measure({ kind: "memory", pods: 1 })).toEqual({ absent: "has nothing like memory" });
-  expect(await measure({ kind: "launch" }, { ...fullShape, userNamespace: true })).toEqual({
-    absent: "its bundle has no user namespace",
-  });
-});
+crunTest(
+  "crun starts, is joined, runs a command and ends, all in the right order",
+  async () => {
+    const crun = peerSubjects().find(({ name }) => name === "crun");
+    const measure = async (work: Job["work"], shape = fullShape) => {
+      const cell = crun?.cell({ work, shape, directory });
+      const absent = await cell?.prepare();
+      try {
+        return absent ?? (await cell?.run());
+      } finally {
+        await cell?.cleanup();
+      }
+    };
+    const one = [expect.any(Number)];
+    const launched = await measure({ kind: "launch" });
+    expect(launched).toEqual({ up: one, "up-cpu": one, first: one, down: one, "down-cpu": one });
+    const joined = await measure({ kind: "join", count: 2 });
+    expect(Object.keys(joined ?? {}).sort()).toEqual(["join", "join-cpu", "join-first"]);
+    const ran = await measure({ kind: "exec", count: 1 }, { ...fullShape, existing: 3 });
+    expect(ran).toEqual({ exec: one, "exec-cpu": one, "exec-first": one });
+    expect(await measure({ kind: "memory", pods: 1 })).toEqual({
+      absent: "has nothing like memory",
+    });
+    expect(await measure({ kind: "launch" }, { ...fullShape, userNamespace: true })).toEqual({
+      absent: "its bundle has no user namespace",
+    });
+  },
+  60_000,
+);
