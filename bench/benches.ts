@@ -98,7 +98,7 @@ const crowd: Bench = {
   question: "what a host with many mounts or many processes adds to a start and to a join",
   regime: "isolated",
   rounds: 10,
-  warmUps: 0,
+  warmUps: 1,
   parameters: { mounts: [0, 20, 500, 2000], processes: [4000], joins: [10] },
   cells({ peapod, best }, parameter) {
     const joins = parameter("joins")[0] ?? 0;
@@ -239,7 +239,7 @@ const memory: Bench = {
   regime: "isolated",
   rounds: 3,
   warmUps: 0,
-  parameters: { pods: [200], "peers-pods": [20] },
+  parameters: { pods: [200], "peers-pods": [50] },
   cells({ peapod, best, peers }, parameter) {
     const cell = (subject: Subject, pods: number): PlannedCell => ({
       subject,

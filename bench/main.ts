@@ -48,6 +48,11 @@ const others: readonly Command[] = [
     run: async (words) => await (await import("./report/write.ts")).reportAgain(words),
   },
   {
+    usage: "figures FILE.json",
+    says: "write the figures of a result into docs/performance.md, and its plots into docs/plots",
+    run: async (words) => await (await import("./report/figures.ts")).writeFigures(words),
+  },
+  {
     usage: "compare A.json B.json",
     says: "what changed between two results of one machine",
     run: async (words) => await (await import("./report/compare.ts")).compareFiles(words),

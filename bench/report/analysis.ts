@@ -137,9 +137,12 @@ function compareAll(
 ): Comparison[] {
   if (to === undefined || of === to) return [];
   return metricsOf([of]).flatMap((metric) => {
-    if (metricOf(metric).better === "none") return [];
+    // What a command leaves the kernel to do depends on how long its own end took.
+    const isUnlike = where.kind === "call against command" && metric === "drain";
+    if (metricOf(metric).better === "none" || isUnlike) return [];
     const compared = compareCells(bench, of, to, metric);
-    if (compared === undefined || !Number.isFinite(compared.ratio.middle)) return [];
+    // Differences of memory may be negative, and a ratio of such says nothing.
+    if (compared === undefined || !(compared.ratio.low > 0)) return [];
     return [{ ...where, ...compared, metric, of: of.subject, to: to.subject }];
   });
 }
@@ -150,6 +153,15 @@ function compareAll(
  */
 export function conservative({ metric, ratio }: Comparison): number {
   return metricOf(metric).better === "more" ? 1 / ratio.high : ratio.low;
+}
+
+/** Fewer rounds have an interval, but not one to claim anything by. */
+const claimRounds = 5;
+
+/** What can be said in a sentence: by the worse end, above 1, and of peers or commands. */
+export function isClaim(comparison: Comparison): boolean {
+  const { kind, rounds } = comparison;
+  return kind !== "call" && rounds >= claimRounds && conservative(comparison) > 1;
 }
 
 export type Growth = {

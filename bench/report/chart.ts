@@ -1,6 +1,6 @@
 // A plot of two axes: its frame, grid, labels and legend. What is drawn inside is its caller's.
 import { scaleLinear, scaleLog } from "d3-scale";
-import { colours, element, label, picture } from "./svg.ts";
+import { colours, element, escape, label, picture } from "./svg.ts";
 import { number } from "./units.ts";
 
 export type Axis = {
@@ -65,7 +65,7 @@ export function band(path: string | null, colour: number): string {
 export function dot(x: number, y: number, radius: number, colour: number, tip: string): string {
   const style = `mark s${colour % colours}`;
   const attributes = { class: style, cx: x, cy: y, r: radius };
-  return element("circle", attributes, element("title", {}, tip));
+  return element("circle", attributes, element("title", {}, escape(tip)));
 }
 
 export function segment(from: Point, to: Point, style: string): string {
@@ -83,8 +83,14 @@ function scaleOf(axis: Axis, from: number, to: number): Scale {
 function ticksOf(axis: Axis): readonly number[] {
   if (axis.ticks !== undefined) return axis.ticks;
   if (!axis.log) return scaleLinear().domain([axis.from, axis.to]).ticks(6);
-  const decades = scaleLog().domain([axis.from, axis.to]).ticks();
-  return decades.filter((tick) => /^[125]0*$/.test(tick.toExponential().replace(/\.?e.*/, "")));
+  return logTicks(axis.from, axis.to);
+}
+
+/** 1, 2, 5, 10, 20, 50 …; all that the scale offers where that would be fewer than two. */
+export function logTicks(from: number, to: number): readonly number[] {
+  const offered = scaleLog().domain([from, to]).ticks();
+  const round = offered.filter((tick) => /^[125]$/.test(tick.toExponential().replace(/e.*/, "")));
+  return round.length > 1 ? round : offered;
 }
 
 function drawX(axis: Axis, scale: Scale, top: number, bottom: number): string[] {

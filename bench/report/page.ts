@@ -1,7 +1,14 @@
 // The report as one page: plots and tables of a result, without a script and without anything that
 // is elsewhere.
 import { metricOf } from "../metric.ts";
-import { comparisonsOf, conservative, groupsOf, metricsOf, summaryOf } from "./analysis.ts";
+import {
+  comparisonsOf,
+  conservative,
+  groupsOf,
+  isClaim,
+  metricsOf,
+  summaryOf,
+} from "./analysis.ts";
 import { drawPlots } from "./draw.ts";
 import type { BenchResult, Report } from "./schema.ts";
 import { element, escape, plotCss, themeCss } from "./svg.ts";
@@ -54,9 +61,8 @@ const section = (title: string, content: string): string =>
 function claims(report: Report): string {
   const rows = report.benches
     .flatMap((bench) => comparisonsOf(report, bench))
-    .filter(({ kind, metric }) => kind !== "call" && !metric.endsWith("-cpu"))
+    .filter((each) => isClaim(each) && !each.metric.endsWith("-cpu"))
     .map((each) => ({ each, times: conservative(each) }))
-    .filter(({ times }) => times > 1)
     .map(({ each, times }) => [
       `${each.metric} · ${each.shape} · ${each.work}`,
       `${each.to} is at least ${ratio(times)} × as fast as ${each.of}`,

@@ -14,6 +14,7 @@ import {
   type Series,
 } from "./chart.ts";
 import type { BenchResult, CellResult, Report } from "./schema.ts";
+import { colours } from "./svg.ts";
 import { interval, number, ratio } from "./units.ts";
 
 export type Plot = { readonly name: string; readonly svg: string };
@@ -265,8 +266,12 @@ export function seriesOf(report: Report, subject: string): Series {
   const others = report.subjects
     .map(({ name }) => name)
     .filter((name) => !fixed.includes(name) && !name.endsWith(" (again)"));
-  const colour = [...fixed, ...others].indexOf(plain);
-  return { name: subject, colour: Math.max(0, colour), dashed: plain !== subject };
+  const place = others.indexOf(plain);
+  // More subjects than colours: those of peapod and the floors stay theirs.
+  const free = colours - fixed.length;
+  const colour = place < 0 ? fixed.indexOf(plain) : fixed.length + (place % free);
+  const dashed = plain !== subject || place >= free;
+  return { name: subject, colour: Math.max(0, colour), dashed };
 }
 
 function withSeries(

@@ -2,10 +2,10 @@
 import { scaleLinear, scaleLog } from "d3-scale";
 import { metricOf } from "../metric.ts";
 import { type Comparison, comparisonsOf } from "./analysis.ts";
-import { dot, segment, width } from "./chart.ts";
+import { dot, logTicks, segment, width } from "./chart.ts";
 import { type Plot, seriesOf } from "./plots.ts";
 import type { Report, Waterfall } from "./schema.ts";
-import { colours, element, label, picture } from "./svg.ts";
+import { colours, element, escape, label, picture } from "./svg.ts";
 import { interval, number, ratio } from "./units.ts";
 
 const rowHeight = 18;
@@ -29,7 +29,7 @@ export function forestPlots(report: Report): Plot[] {
       "call against command",
       "ratio-call",
       "Commands of others against one call of peapod",
-      "unlike by nature: what an engine pays that starts a runtime for each container",
+      "unlike by nature: an engine starts a program for each container",
     ],
   ] as const;
   const forests = kinds.map(([kind, name, title, subtitle]) => {
@@ -57,16 +57,17 @@ function drawForest(
   subtitle: string,
 ): string {
   const ends = rows.flatMap(({ ratio: { low, high } }) => [low, high]);
+  const [least, most] = [Math.min(0.8, ...ends), Math.max(1.25, ...ends)];
   const scale = scaleLog()
-    .domain([Math.min(0.8, ...ends), Math.max(1.25, ...ends)])
+    .domain([least, most])
     .range([margin.left, width - margin.right]);
   const bottom = margin.top + rows.length * rowHeight;
-  const ticks = scale.ticks().filter((tick) => /^[125]/.test(String(tick).replace(/^0\.0*/, "")));
+  const ticks = logTicks(least, most);
   return picture(
     title,
     { width, height: bottom + margin.bottom },
     ...headings(title, `${subtitle}; median of the rounds' ratios and its 95 % interval`),
-    ...ticks.map((tick) => gridLine(scale(tick), bottom, ratio(tick).replace(/\.?0+$/, ""))),
+    ...ticks.map((tick) => gridLine(scale(tick), bottom, String(tick))),
     segment({ x: scale(1), y: margin.top - 6 }, { x: scale(1), y: bottom }, "axis"),
     ...rows.flatMap((row, index) =>
       drawRatio(report, row, scale, margin.top + (index + 0.5) * rowHeight),
@@ -146,7 +147,7 @@ function drawLane(
       return element(
         "rect",
         { class: `mark s${colour}`, x: x(span.startMs), y: y + 3, width: wide, height: 12 },
-        element("title", {}, `${span.stage}: ${span.label}, ${took}`),
+        element("title", {}, escape(`${span.stage}: ${span.label}, ${took}`)),
       );
     }),
   ];

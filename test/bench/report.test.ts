@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "bun:test";
 import { compareReports, printChanges } from "../../bench/report/compare.ts";
+import { withFigures } from "../../bench/report/figures.ts";
 import { drawPlots } from "../../bench/report/draw.ts";
 import { printPage } from "../../bench/report/page.ts";
 import { parseReport } from "../../bench/report/schema.ts";
@@ -44,7 +45,8 @@ describe("plots", () => {
 
   test("are well-formed, without a number that is none", async () => {
     for (const { name, svg } of plots) {
-      expect([name, /NaN|undefined|Infinity/.exec(svg)?.[0]]).toEqual([name, undefined]);
+      const odd = /NaN|undefined|Infinity|&(?!(amp|lt|gt|quot);)/.exec(svg)?.[0];
+      expect([name, odd]).toEqual([name, undefined]);
       const open: string[] = [];
       const check = (tag: string) => open.push(tag);
       for (const [, close, tag = "", self] of svg.matchAll(/<(\/?)(\w+)[^>]*?(\/?)>/g)) {
@@ -68,7 +70,7 @@ describe("plots", () => {
 });
 
 describe("the page", () => {
-  const page = printPage(report);
+  const page = printPage(reportOf([launchBench(2), joinBench(100)]));
 
   test("needs nothing from elsewhere", () => {
     expect(page).not.toMatch(/<script|<link|\bsrc=|url\(|@import/);
@@ -77,11 +79,31 @@ describe("the page", () => {
 
   test("has all plots, claims by the worse end, and what is missing", () => {
     expect(page.match(/<figure>/g)).toHaveLength(6);
+    const claim = "peapod is at least 5.00 × as fast as crun";
+    expect(printPage(report)).not.toContain(claim); // Three rounds are too few.
     expect(page).toContain("peapod is at least 5.00 × as fast as crun");
     expect(page).not.toContain("× as fast as peapod (source)");
     expect(page).toContain("failed in round 3: it &lt;broke&gt;");
     expect(page).toContain("absent: not installed");
     expect(page).toContain("2 × &lt;something&gt;");
+  });
+});
+
+describe("the figures of the documentation", () => {
+  const marks = "before\n\n<!-- figures: written by `bun run bench figures`, not by hand -->\nold";
+  const text = `${marks}\n<!-- end of figures -->\n\nafter\n`;
+
+  test("replace what stands between the marks, and are the same the second time", () => {
+    const once = withFigures(text, reportOf([launchBench(2), joinBench(100)]));
+    expect(once).toStartWith("before\n");
+    expect(once).toEndWith("\n<!-- end of figures -->\n\nafter\n");
+    expect(once).not.toContain("old");
+    expect(once).toMatch(/\| up · 2 containers +\| 100 +\| 200 µs \| 210 \| 210 \| 2\.00 \(2\.00–/);
+    expect(withFigures(once, reportOf([launchBench(2), joinBench(100)]))).toBe(once);
+  });
+
+  test("are not written where there are no marks", () => {
+    expect(() => withFigures("text", report)).toThrow(/^the text has no /);
   });
 });
 
