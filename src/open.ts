@@ -3,6 +3,7 @@
 
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { Images } from "./image/images.ts";
+import type { CommitImageOptions } from "./pod/commit.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
@@ -10,7 +11,10 @@ import type { PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
 
 /** What the store of images offers. */
-export type ImageStoreApi = Omit<Images, "store" | "options" | "find" | "read" | "describe">;
+export type ImageStoreApi = Omit<
+  Images,
+  "store" | "options" | "find" | "read" | "describe" | "commit"
+>;
 
 /**
  * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
@@ -24,6 +28,8 @@ export interface Peapod extends AsyncDisposable {
   get(name: string): Promise<Pod>;
   /** Also ends what a dead keeper left behind. False when there was nothing. */
   down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
+  /** A container's changes as a layer on its image. The name of the new image. */
+  commit(pod: string, image: string, options?: CommitImageOptions): Promise<string>;
   /** What a launch would do, as text. */
   plan(manifest: PodManifest | PodSpec | string): Promise<string>;
   /** The store of images. Its code is loaded on first use: `host` images do without. */
@@ -39,6 +45,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     list: async () => host.list(),
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
+    commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
     plan: async (manifest) => host.plan(await specOf(manifest)),
     images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),

@@ -70,6 +70,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "give an image one more name",
     load: async () => (await import("./commands/tag.ts")).tag,
   },
+  commit: {
+    summary: "make an image of what a container wrote",
+    load: async () => (await import("./commands/commit.ts")).commit,
+  },
   rmi: {
     summary: "remove images",
     load: async () => (await import("./commands/rmi.ts")).rmi,

@@ -5,6 +5,8 @@ import { statfsSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import { collect, layerBytes } from "./collect.ts";
 import type { Collected } from "./collect.ts";
+import type { CommitOptions } from "./commit.ts";
+import { commitLayer } from "./commit.ts";
 import type { StoredImage } from "./image.ts";
 import { layerRoots, mustFind, readImage, searchRegistries } from "./image.ts";
 import { findLayer } from "./layers.ts";
@@ -195,6 +197,12 @@ export class Images {
     const image = this.read(name);
     const reference = parseReference(target === name ? image.name.name : target);
     return await pushImage(this.store, image, reference, { ...this.options, ...options });
+  }
+
+  /** One more layer on an image: what a container wrote. The name that it has. */
+  async commit(base: string, options: CommitOptions): Promise<string> {
+    using _ = await this.store.share();
+    return (await commitLayer(this.store, this.read(base), options)).name;
   }
 
   /** Of blobs and unpacked layers; of the disk that they are on. */

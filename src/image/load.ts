@@ -175,7 +175,7 @@ async function loadLayout(
 }
 
 /** Unpacked first, named last. */
-async function finish(
+export async function finish(
   store: ImageStore,
   subject: string,
   target: string,

@@ -12,6 +12,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
+import type { CommitImageOptions } from "./commit.ts";
 import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
@@ -226,6 +227,13 @@ export class PodHost implements AsyncDisposable {
     }
     this.#weighLater();
     return true;
+  }
+
+  async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
+    const { commitContainer } = await import("./commit.ts");
+    const state = readPodState(`${this.places.state}/pods/${this.get(name).uid}`);
+    const { images } = this.#options;
+    return commitContainer(state, this.places.root, image, { ...options, images });
   }
 
   #sweepOnce(): void {

@@ -292,6 +292,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       process: container.process,
       env: [...container.env],
       workingDir: container.workingDir,
+      ...(container.imageId !== "" && { imageId: container.imageId }),
       ...(container.user !== rootUser && {
         user: { ...container.user, groups: [...container.user.groups] },
       }),

@@ -18,6 +18,8 @@ const ContainerEntry = Type.Object({
   process: Type.Integer(),
   env: Type.Array(Text),
   workingDir: Text,
+  /** Missing where it is no image of the store. */
+  imageId: Type.Optional(Text),
   /** Missing where it is root. */
   user: Type.Optional(
     Type.Object({

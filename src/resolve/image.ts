@@ -16,6 +16,7 @@ export type ImageSource = ReadonlyMap<string, PreparedImage>;
 
 export interface ResolvedImage {
   readonly root: ResolvedRoot;
+  readonly id: string;
   readonly entrypoint: readonly string[];
   readonly cmd: readonly string[];
   readonly env: readonly string[];
@@ -27,6 +28,7 @@ export interface ResolvedImage {
 
 const sigterm = 15;
 const plain = {
+  id: "",
   entrypoint: [],
   cmd: [],
   env: hostImageEnv,

@@ -235,6 +235,7 @@ function resolveContainer(
     field: container.field,
     process: index,
     root: image.root,
+    imageId: image.id,
     candidates: resolveCandidates(command, env),
     argv,
     env,

@@ -79,6 +79,8 @@ export interface ResolvedContainer {
   /** Its place in the keeper's table. */
   readonly process: number;
   readonly root: ResolvedRoot;
+  /** Empty for what is no image of the store. */
+  readonly imageId: string;
   readonly candidates: readonly string[];
   readonly argv: readonly string[];
   readonly env: readonly string[];

@@ -7,8 +7,10 @@ import { Images } from "../../src/image/images.ts";
 import type { TestHost } from "../support/host.ts";
 import {
   answersOf,
+  eventually,
   hasUserNamespaces,
   hostMissing,
+  logOf,
   noUserNamespaces,
   openTestHost,
 } from "../support/host.ts";
@@ -16,6 +18,7 @@ import { testOrSkip } from "../support/must-run.ts";
 import { probePath } from "../support/probe.ts";
 import type { TarItem } from "../support/tar.ts";
 import { tarOf } from "../support/tar.ts";
+import { listTree } from "../support/trees.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 const userTest = testOrSkip(
@@ -49,6 +52,8 @@ async function openWith(
   run: object,
 ): Promise<{ readonly host: TestHost; readonly images: Images }> {
   const host = await openTestHost({ images: { hostsDirectories: [] } });
+  // Streams and threads of the runtime are opened once, by the first image that passes them.
+  host.opensItself = false;
   const images = new Images(host.places.root, { hostsDirectories: [] });
   const archive = dockerArchive(name, layers.map(tarOf), run);
   await images.load(new Blob([Uint8Array.from(archive)]).stream());
@@ -159,6 +164,53 @@ kernelTest(
     expect(text).toContain("opened");
   },
 );
+
+for (const hostUsers of [true, false]) {
+  const test = hostUsers ? kernelTest : userTest;
+  test(`what a container wrote becomes an image, ${hostUsers ? "" : "with its users "}as it was`, async () => {
+    const low = [
+      program(),
+      directory("etc"),
+      file("etc/old"),
+      directory("gone"),
+      file("gone/file"),
+    ];
+    const { host, images } = await openWith("base:1", [low], run);
+    await using _ = host;
+    const words = [
+      ...["unlink", "/etc/old", "mkdir", "/made", "create", "/dev/shm/x", "y"],
+      ...["create", "/data/volume", "y", "unlink", "/gone/file", "create", "/new", "written"],
+      "pause",
+    ];
+    const spec = { hostUsers, volumes: [{ name: "data", emptyDir: {} }] };
+    const pod = podOf("writer", "base:1", words, spec);
+    const volumeMounts = [{ name: "data", mountPath: "/data" }];
+    const container = { ...pod.spec.containers[0], name: "app", image: "base:1", volumeMounts };
+    await using running = await host.up({ ...pod, spec: { ...pod.spec, containers: [container] } });
+    await eventually(
+      () => logOf(running, "app"),
+      (text) => text.includes("create /new"),
+    );
+    expect(await host.pods.commit("writer", "made:1", { comment: "by a test" })).toBe(
+      "docker.io/library/made:1",
+    );
+    const made = await images.get("made:1");
+    expect(made.layers).toHaveLength(2);
+    expect(made.config.history?.at(-1)).toMatchObject({ comment: "by a test" });
+    const found = listTree(made.layers[1]?.path ?? "");
+    expect(Object.keys(found)).toEqual([
+      ...[".", "etc", "etc/old", "gone", "gone/file", "made", "new"],
+    ]);
+    expect(found["etc/old"]).toContain("device 0");
+    expect(found["new"]).toStartWith("100644 0:0 ");
+    // Alive again.
+    expect((await running.exec(["/probe", "ids"]).result).exitCode).toBe(0);
+    await using again = await host.up(podOf("again", "made:1", ["ls", "/", "read", "/new"]));
+    const { app } = await answersOf(again);
+    expect(app).toMatchObject({ "read /new": "written" });
+    expect(app?.["ls /"]).not.toHaveProperty("data");
+  });
+}
 
 /** User, passwd, and what is said of them. */
 const users: Readonly<Record<string, readonly [user: string, files: TarItem[], said: RegExp]>> = {
