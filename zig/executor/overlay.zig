@@ -65,8 +65,8 @@ fn layersByDescriptor(
 }
 
 /// Before 6.15: `lowerdir=` takes one string of at most 255 bytes, so layers are named from where
-/// their descriptors are, by three or four bytes each. Entering or leaving the host sets the working
-/// directory anew.
+/// their descriptors are, by three or four bytes each. Entering or leaving the host sets the
+/// working directory anew.
 fn layersByName(
     context: *Context,
     config: mounts.Config,
@@ -94,9 +94,8 @@ fn layersByName(
     try config.string("lowerdir", list[0..end :0]);
     if (op.upper == .none) return;
     var digits: [16]u8 = undefined;
-    for ([_][*:0]const u8{ "upperdir", "workdir" }, [_]schema.Slot{ op.upper, op.work }) |key, slot| {
-        try config.string(key, mounts.format(&digits, @intCast(context.slot(slot)), 10));
-    }
+    try config.string("upperdir", mounts.format(&digits, @intCast(context.slot(op.upper)), 10));
+    try config.string("workdir", mounts.format(&digits, @intCast(context.slot(op.work)), 10));
 }
 
 fn lower(op: schema.MakeOverlay, index: usize) schema.Slot {

@@ -3,6 +3,7 @@
 import type { Peapod } from "../../open.ts";
 import type { Pod } from "../../pod/types.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
+import { ProgressPrinter } from "../pull-progress.ts";
 import type { Invocation, Io } from "../command.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
@@ -105,8 +106,10 @@ async function startOne(
 ): Promise<Pod> {
   // Most starts are over before anyone could read that they began.
   const slow = setTimeout(() => note(io, `${podLabel(spec)} is starting`), slowStartMs);
+  let progress: ProgressPrinter | undefined;
   try {
     return await peapod.up(spec, {
+      onPull: (pulled) => (progress ??= new ProgressPrinter(io)).tell(pulled),
       lifetime: detach ? "detached" : "owner",
       trace: trace !== undefined,
       signal,
