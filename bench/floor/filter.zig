@@ -11,7 +11,6 @@ const load: u16 = 0x20; // BPF_LD | BPF_W | BPF_ABS
 const jump_if_equal: u16 = 0x15;
 const jump_if_at_least: u16 = 0x35;
 const jump_if_any_bit: u16 = 0x45;
-const jump: u16 = 0x05;
 const give: u16 = 0x06;
 
 const allow: u32 = 0x7fff0000;
@@ -66,7 +65,15 @@ const head = [_]Instruction{
     .{ .code = load, .k = 0 }, // seccomp_data.nr
 };
 
-pub const balanced: []const Instruction = head ++ tree(0, leaves.len);
+/// A comparison for every border between two leaves, then every answer once.
+pub const balanced: []const Instruction = compute: {
+    @setEvalBranchQuota(2_000_000);
+    var nodes: [leaves.len - 1]Instruction = undefined;
+    placeNodes(&nodes, 0, 0, leaves.len);
+    var program: []const Instruction = &(head ++ nodes);
+    for (std.enums.values(Verdict)) |verdict| program = program ++ answerOf(verdict);
+    break :compute program;
+};
 
 /// One comparison for each number, as libseccomp writes it unless it is asked for a tree.
 pub const linear: []const Instruction = compute: {
@@ -98,21 +105,47 @@ pub const linear: []const Instruction = compute: {
     break :compute program ++ last;
 };
 
-fn tree(comptime from: usize, comptime to: usize) []const Instruction {
-    if (to - from == 1) return answerOf(leaves[from].verdict);
-    const middle = from + (to - from) / 2;
-    const below = tree(from, middle);
-    const above = tree(middle, to);
-    // A conditional jump reaches 255 instructions; beyond that an unconditional one takes over.
-    if (below.len <= 255) {
-        const first = leaves[middle].first;
-        const compare = Instruction{ .code = jump_if_at_least, .yes = below.len, .k = first };
-        return &[_]Instruction{compare} ++ below ++ above;
+/// A node is followed by those of the lower half, then by those of the upper one.
+fn placeNodes(
+    comptime nodes: *[leaves.len - 1]Instruction,
+    comptime at: usize,
+    comptime from: usize,
+    comptime to: usize,
+) void {
+    const middle = middleOf(from, to);
+    const lower = middle - from - 1;
+    nodes[at] = .{
+        .code = jump_if_at_least,
+        .yes = if (to - middle == 1) distance(at, leaves[middle].verdict) else lower,
+        .no = if (middle - from == 1) distance(at, leaves[from].verdict) else 0,
+        .k = leaves[middle].first,
+    };
+    if (lower > 0) placeNodes(nodes, at + 1, from, middle);
+    if (to - middle > 1) placeNodes(nodes, at + 1 + lower, middle, to);
+}
+
+/// Installing a filter runs it for every number (kernel/seccomp.c, seccomp_cache_prepare): what
+/// counts is how many numbers lie on each side, not how many leaves.
+fn middleOf(comptime from: usize, comptime to: usize) usize {
+    const half = (startOf(from) + startOf(to)) / 2;
+    var middle = from + 1;
+    while (middle + 1 < to and startOf(middle) < half) middle += 1;
+    const before = half -| startOf(middle - 1);
+    const nearer = middle - 1 > from and before < startOf(middle) -| half;
+    return if (nearer) middle - 1 else middle;
+}
+
+fn startOf(comptime leaf: usize) u32 {
+    return if (leaf < leaves.len) leaves[leaf].first else leaves[leaves.len - 1].first + 1;
+}
+
+fn distance(comptime at: usize, comptime verdict: Verdict) u8 {
+    var end: usize = leaves.len - 1;
+    for (std.enums.values(Verdict)) |earlier| {
+        if (earlier == verdict) break;
+        end += answerOf(earlier).len;
     }
-    return &[_]Instruction{
-        .{ .code = jump_if_at_least, .no = 1, .k = leaves[middle].first },
-        .{ .code = jump, .k = below.len },
-    } ++ below ++ above;
+    return end - at - 1;
 }
 
 fn answerOf(comptime verdict: Verdict) []const Instruction {
