@@ -3,7 +3,8 @@
 //!   3        the client's connection
 //!   4        this program
 //!   5        the seed namespace, where there is one,
-//! and one argument, the CLONE_NEW* that it is to make before it reads its first plan. Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
+//! and one argument, the CLONE_NEW* that it is to make before it reads its first plan.
+//! Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
 
 const std = @import("std");
 const builtin = @import("builtin");
@@ -12,6 +13,7 @@ const Fd = @import("kernel/fd.zig").Fd;
 const Keeper = @import("keeper/keeper.zig").Keeper;
 const loop = @import("keeper/loop.zig");
 const lean = @import("keeper/lean.zig");
+const namespaces = @import("executor/namespaces.zig");
 const Report = @import("executor/report.zig").Report;
 const linux = calls.linux;
 
@@ -55,7 +57,7 @@ fn entry(stack: [*]const usize) callconv(.c) noreturn {
     var report: Report = .{};
     lean.enter(&keeper, &report) catch {};
     const flags = std.fmt.parseInt(u32, std.mem.span(argument(stack, 1)), 10) catch 0;
-    if (linux.errno(calls.unshare(flags)) == .SUCCESS) keeper.host.namespaces_made = flags;
+    namespaces.makeAhead(&keeper.host, flags);
     loop.run(&keeper);
 }
 

@@ -52,6 +52,8 @@ function tryRemoveGroup(path: string): boolean {
   }
 }
 
+type SeedSource = Pick<KeeperRecord, "keeperPid" | "mountNamespace" | "isPristine">;
+
 /**
  * A descriptor of a lean mount namespace: while it is held, no pod pays for a copy of the host's
  * mounts.
@@ -69,7 +71,13 @@ export class Seed implements Disposable {
     if (record) this.#take(record);
   }
 
-  #take({ keeperPid, mountNamespace, isPristine }: KeeperRecord): void {
+  /** From a keeper that has nothing mounted yet. */
+  takeFromProcess(keeperPid: number): void {
+    const mountNamespace = this.#fd >= 0 ? 0 : namespaceInode(keeperPid, "mnt");
+    if (mountNamespace !== 0) this.#take({ keeperPid, mountNamespace, isPristine: true });
+  }
+
+  #take({ keeperPid, mountNamespace, isPristine }: SeedSource): void {
     if (!isPristine) return;
     try {
       const fd = openSync(`/proc/${keeperPid}/ns/mnt`, "r");

@@ -1,7 +1,8 @@
 // What a reboot left: a pod's state is forgotten with /run, its data and logs are on a disk.
-// Nothing older than this boot can belong to a pod that lives.
+// Nothing older than this boot can belong to a pod that lives. And what an owner left that was
+// killed: the group of a keeper that never had a pod, or outlived it for a moment.
 
-import { statSync } from "node:fs";
+import { rmdirSync, statSync } from "node:fs";
 import { readWords } from "../native/host.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { Places } from "../spec/places.ts";
@@ -13,11 +14,28 @@ export async function removeLeftovers(
   places: Places,
   facts: HostFacts,
   bootedMs = bootMs(),
+  nowMs = Date.now(),
 ): Promise<void> {
   const known = new Set(names(`${places.state}/pods`));
   for (const uid of names(`${places.root}/pods`)) {
     if (known.has(uid) || !isOlder(`${places.root}/pods/${uid}`, bootedMs)) continue;
     await tearDownWithoutKeeper(findPlaces(uid, places, facts), "").catch(() => {});
+  }
+  removeEmptyGroups(`${facts.cgroup.root}/keepers`, known, nowMs - youngMs);
+}
+
+/** A group is made a moment before its keeper is. */
+const youngMs = 10_000;
+
+function removeEmptyGroups(keepers: string, known: ReadonlySet<string>, before: number): void {
+  for (const uid of names(keepers)) {
+    const path = `${keepers}/${uid}`;
+    if (uid.includes(".") || known.has(uid) || !isOlder(path, before)) continue;
+    try {
+      rmdirSync(path);
+    } catch {
+      // A keeper that waits for its pod lives in it.
+    }
   }
 }
 

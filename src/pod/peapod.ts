@@ -16,6 +16,7 @@ import type { CommitImageOptions } from "./commit.ts";
 import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
+import { KeeperPool } from "./keeper-pool.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -32,6 +33,7 @@ export class PodHost implements AsyncDisposable {
   readonly places: Places;
   readonly #options: OpenOptions;
   readonly #seed = new Seed();
+  readonly #pool: KeeperPool | undefined;
   readonly #queue: PodQueue;
   readonly #own = new Set<RunningPod>();
   /** Of pods that were found rather than started. */
@@ -63,6 +65,7 @@ export class PodHost implements AsyncDisposable {
       logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
     };
     options.signal?.throwIfAborted();
+    if (options.pool) this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed);
     options.signal?.addEventListener("abort", this.#closeOnAbort, { once: true });
   }
 
@@ -93,6 +96,7 @@ export class PodHost implements AsyncDisposable {
         images,
         places: this.places,
         seed: this.#seed,
+        pool: this.#pool,
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
         missingControllers: this.#options.missingControllers ?? "refuse",
         warn: (message) => this.#warn(message),
@@ -288,6 +292,7 @@ export class PodHost implements AsyncDisposable {
     this.#options.signal?.removeEventListener("abort", this.#closeOnAbort);
     this.#queue.close();
     await Promise.allSettled(this.#starting);
+    await this.#pool?.[Symbol.asyncDispose]();
     const results = await Promise.allSettled(
       [...this.#own].map((pod) => pod[Symbol.asyncDispose]()),
     );

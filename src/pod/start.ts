@@ -3,15 +3,13 @@
 import { PodError } from "../errors/pod-error.ts";
 import { explainReply } from "../launch/explain.ts";
 import type { PreparedImages } from "../image/prepare.ts";
-import type { KeeperClient, KeeperEvents, Reply } from "../launch/keeper-client.ts";
+import type { KeeperClient, Reply } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
-import { launchProcess, startKeeper } from "../launch/launch.ts";
-import { reapWhenEnded } from "../native/process-end.ts";
-import { closeFd, monotonicNs } from "../native/syscalls.ts";
+import { launchProcess } from "../launch/launch.ts";
+import { monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
 import { oomScoreAdj } from "../plan/cgroup-values.ts";
 import { PlanTooLarge } from "../plan/encode.ts";
-import { namespacesAhead } from "../plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../plan/teardown.ts";
 import { resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
@@ -21,18 +19,22 @@ import { qosClass, sum } from "../spec/qos.ts";
 import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
-import type { KeeperGroup, Seed } from "./keepers.ts";
-import { makeKeeperGroup, removeKeeperGroup, tearDownWithoutKeeper } from "./keepers.ts";
+import type { KeeperPool } from "./keeper-pool.ts";
+import type { Seed } from "./keepers.ts";
+import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./state.ts";
+import type { StartingKeeper } from "./starting-keeper.ts";
+import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
 
 export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
+  readonly pool?: KeeperPool | undefined;
   readonly images?: PreparedImages | undefined;
   readonly onEvent: (event: PodEvent) => void;
 }
@@ -42,17 +44,20 @@ export async function startPod(
   facts: HostFacts,
   options: StartOptions,
 ): Promise<RunningPod> {
-  const uid = crypto.randomUUID();
   const { places } = options;
   const nameLink = `${spec.namespace}_${spec.name}`;
   const startNs = monotonicNs();
   let ids = hostIds;
+  const ready = options.pool?.take(spec.namespaces);
+  const uid = ready?.uid ?? crypto.randomUUID();
+  let keeper = ready;
   let isClaimed = false;
-  // First of all: it starts up and makes the pod's namespaces while we claim, resolve and plan.
-  const keeper = bringUpKeeper(facts, spec, uid, options.seed);
   try {
+    // First of all: what a killed start leaves can then be found.
     claimName(places, nameLink, uid);
     isClaimed = true;
+    // It comes up and makes the pod's namespaces while we resolve and plan.
+    keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
@@ -64,7 +69,7 @@ export async function startPod(
     options.images?.keepFor(uid, pod.places.stateParent);
     return await launchPod(spec, pod, keeper, facts, options, startNs);
   } catch (error) {
-    await dismissKeeper(keeper);
+    if (keeper) await dismissKeeper(keeper);
     if (isClaimed) releaseClaims(places, nameLink, ids, uid);
     if (error instanceof PlanTooLarge) {
       throw new PodError({ code: "launch.too-large", message: error.message });
@@ -112,46 +117,6 @@ async function launchPod(
   isAnnounced = true;
   for (const event of early) options.onEvent(event);
   return running;
-}
-
-interface StartingKeeper {
-  readonly client: KeeperClient;
-  readonly pidfd: number;
-  readonly group: KeeperGroup;
-  /** Where its events go once there is a pod to hear them. */
-  readonly events: { target: KeeperEvents | undefined };
-}
-
-function bringUpKeeper(facts: HostFacts, spec: PodSpec, uid: string, seed: Seed): StartingKeeper {
-  const events: StartingKeeper["events"] = { target: undefined };
-  const group = { keepersParent: `${facts.cgroup.root}/keepers`, uid };
-  const directory = makeKeeperGroup(group);
-  try {
-    const { client, pidfd } = startKeeper({
-      cgroup: directory,
-      seed: seed.fd,
-      namespaces: namespacesAhead(spec.namespaces),
-      events: {
-        exited: (event) => events.target?.exited(event),
-        ended: (reply) => events.target?.ended(reply),
-        closed: () => events.target?.closed(),
-      },
-    });
-    return { client, pidfd, group, events };
-  } catch (error) {
-    void removeKeeperGroup(group);
-    throw error;
-  } finally {
-    closeFd(directory);
-  }
-}
-
-/** A keeper that got no pod ends when its client leaves. One that did was seen to with the pod. */
-async function dismissKeeper({ client, pidfd, group, events }: StartingKeeper): Promise<void> {
-  if (events.target) return;
-  client[Symbol.dispose]();
-  await reapWhenEnded(pidfd);
-  await removeKeeperGroup(group);
 }
 
 /** Planned, encoded and sent one by one: the keeper works on each while the next is prepared. */

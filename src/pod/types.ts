@@ -3,6 +3,7 @@
 
 import type { PullProgress } from "../image/pull.ts";
 import type { PodError } from "../errors/pod-error.ts";
+import type { PoolOptions } from "./keeper-pool.ts";
 
 export interface OpenOptions {
   /**
@@ -43,6 +44,8 @@ export interface OpenOptions {
   };
   /** How images are found. */
   readonly images?: ImageOptions;
+  /** Keepers ready before there is a pod for them: a start has less to wait for. */
+  readonly pool?: PoolOptions;
   /** Pods that may run at once through this object; further ones queue. Default: no bound. */
   readonly podsMax?: number;
   /** Starts that may wait for a place; one more rejects with `pod.queue-full`. Default 1000. */

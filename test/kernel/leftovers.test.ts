@@ -11,7 +11,7 @@ import { resolveHostFacts } from "../../src/resolve/host-facts.ts";
 import { testOrSkip } from "../support/must-run.ts";
 
 testOrSkip(process.getuid?.() === 0, "needs root")(
-  "data of this boot stays, whoever's it is",
+  "data of this boot stays, whoever's it is, and so does the group of a keeper yet to come",
   async () => {
     const directory = mkdtempSync(join(tmpdir(), "peapod-leftovers-"));
     const group = `${findCgroupMount()?.path}/peapod-test-leftovers-${process.pid}`;
@@ -30,6 +30,14 @@ testOrSkip(process.getuid?.() === 0, "needs root")(
       expect(existsSync(young)).toBe(true);
       await removeLeftovers(places, facts, Date.now() + 1000);
       expect(existsSync(young)).toBe(false);
+      const keepers = join(group, "keepers");
+      const empty = join(keepers, "22222222-2222-2222-2222-222222222222");
+      mkdirSync(empty, { recursive: true });
+      await removeLeftovers(places, facts);
+      expect(existsSync(empty)).toBe(true); // It may be about to get its keeper.
+      await removeLeftovers(places, facts, 0, Date.now() + 60_000);
+      expect(existsSync(empty)).toBe(false);
+      expect(existsSync(keepers)).toBe(true);
     } finally {
       rmSync(directory, { recursive: true, force: true });
       for (const name of ["burstable", "besteffort", "keepers", ""]) {

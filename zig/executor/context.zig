@@ -24,6 +24,7 @@ pub const Host = struct {
     program: Fd = .none,
     /// CLONE_NEW* made before a plan asked for them: the first pod-wide namespaces are these.
     namespaces_made: u64 = 0,
+    loopback_made_up: bool = false,
     /// One word a process, in memory shared with all children: 1 once it is past its gate.
     turns: ?[*]u32 = null,
 };

@@ -5,7 +5,9 @@ const std = @import("std");
 const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
 const schema = @import("../plan/schema.zig");
-const Context = @import("context.zig").Context;
+const context_file = @import("context.zig");
+const Context = context_file.Context;
+const Host = context_file.Host;
 const mounts = @import("mounts.zig");
 const report_file = @import("report.zig");
 const Report = report_file.Report;
@@ -24,6 +26,16 @@ pub fn cloneFlags(namespaces: schema.Namespaces) u64 {
     if (namespaces.cgroup) flags |= calls.CLONE_NEWCGROUP;
     if (namespaces.user) flags |= calls.CLONE_NEWUSER;
     return flags;
+}
+
+/// Before there is a plan. What fails here is met again, and told, when the plan asks for it.
+pub fn makeAhead(host: *Host, flags: u64) void {
+    if (flags == 0 or linux.errno(calls.unshare(flags)) != .SUCCESS) return;
+    host.namespaces_made = flags;
+    var report: Report = .{};
+    if (flags & calls.CLONE_NEWNET == 0) return;
+    bringLoopbackUp(&report) catch return;
+    host.loopback_made_up = true;
 }
 
 pub fn enterNamespaces(context: *Context, op: schema.EnterNamespaces) Error!void {
@@ -114,7 +126,11 @@ pub fn procName(buffer: *[64]u8, pid: usize, name: []const u8) [:0]const u8 {
 
 /// man 7 netdevice. ::1 comes with it.
 pub fn loopbackUp(context: *Context) Error!void {
-    const report = context.report;
+    if (context.host.loopback_made_up) return;
+    try bringLoopbackUp(context.report);
+}
+
+fn bringLoopbackUp(report: *Report) Error!void {
     const flags = linux.SOCK.DGRAM | linux.SOCK.CLOEXEC;
     const socket: Fd = .from(try check(report, .socket, linux.socket(linux.AF.INET, flags, 0)));
     defer socket.close();

@@ -53,6 +53,8 @@ pub const Launch = struct {
     context: context_file.Context,
     bytes: usize,
     report: *Report,
+    /// In the keeper's list of those that are over.
+    next: ?*Launch = null,
 };
 
 pub const Process = struct {
@@ -157,6 +159,9 @@ pub const Keeper = struct {
     housekeeping_due: bool,
     /// Launches whose `later` stage has still to run.
     later_due: u32,
+    /// Launches that are over and hold descriptors yet: the last close of a layer waits for RCU,
+    /// and while others build it would make them wait.
+    spent: ?*Launch,
     ending: Ending,
     grace_ms: u32,
     kill_at_ns: i64,
@@ -192,6 +197,7 @@ pub const Keeper = struct {
         keeper.pristine = true;
         keeper.housekeeping_due = false;
         keeper.later_due = 0;
+        keeper.spent = null;
         keeper.ending = .no;
         keeper.grace_ms = 0;
         keeper.kill_at_ns = 0;
@@ -214,6 +220,14 @@ pub const Keeper = struct {
 
     pub fn used(keeper: *Keeper) []Process {
         return keeper.processes[0..keeper.processes_used];
+    }
+
+    /// A child is on its way to its exec.
+    pub fn isLaunching(keeper: *Keeper) bool {
+        for (keeper.used()) |*process| {
+            if (process.state == .preparing or process.state == .building) return true;
+        }
+        return false;
     }
 
     pub fn find(keeper: *Keeper, id: u32) ?*Process {

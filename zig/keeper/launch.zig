@@ -292,8 +292,16 @@ fn started(keeper: *Keeper, process: *Process) void {
     launch.report.mark(launch.report.operation); // The exec, which no child lives to note.
     sendTrace(keeper, process.client, launch);
     sendReply(keeper, process.client, .ok, launch.report, process.id, process.arrived_ns);
-    free(launch);
+    launch.next = keeper.spent;
+    keeper.spent = launch;
     process.launch = null;
+}
+
+pub fn freeSpent(keeper: *Keeper) void {
+    while (keeper.spent) |launch| {
+        keeper.spent = launch.next;
+        free(launch);
+    }
 }
 
 /// Before there was a child, or when it has been reaped: everything goes back, then the client

@@ -91,7 +91,8 @@ fn reactToProcess(keeper: *Keeper, source: keeper_file.Source, process: *Process
 fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
     if (keeper.sweep_due) return end.sweep(keeper);
-    if (keeper.housekeeping_due) housekeeping.run(keeper);
+    if (keeper.housekeeping_due) return housekeeping.run(keeper);
+    if (!keeper.isLaunching()) launch.freeSpent(keeper);
 }
 
 /// One launch at a time, so that a child that has exec'd in between is heard of.
@@ -107,6 +108,7 @@ fn runLater(keeper: *Keeper) void {
 fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
     if (keeper.sweep_due) return 0;
+    if (keeper.spent != null and !keeper.isLaunching()) return 0;
     var next: i64 = std.math.maxInt(i64);
     if (keeper.held_until_ns > 0) next = @min(next, keeper.held_until_ns);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
