@@ -1,5 +1,5 @@
-// How many system calls a peer makes to start the pod of the full shape, counted under strace, never
-// while anything is timed. peapod's and the floor's are counted in bench/system-calls.ts.
+// How many system calls a peer makes to start the pod of the full shape, counted under strace,
+// never while anything is timed. bench/system-calls.ts counts peapod's and the floor's.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Absent } from "../cell.ts";

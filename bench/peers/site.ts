@@ -10,7 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { findCgroupMount } from "../../src/native/host.ts";
 import { inCrowd } from "../crowd.ts";
 
@@ -54,7 +54,9 @@ export async function openSite(options: {
   const enter =
     `echo $$ > ${group}/cgroup.procs && ` +
     `exec unshare ${namespaces} sh -c "$1" ${directory}/errors 0`;
-  const script = `${privateView} && mkdir ${caller} && ${moveTo(caller)} && ${loop}`;
+  // When nobody is left to give it lines, all that was started here ends with it.
+  const last = `echo 1 >${dirname(caller)}/cgroup.kill`;
+  const script = `${privateView} && mkdir ${caller} && ${moveTo(caller)} && ${loop}; ${last}`;
   const command = ["sh", "-c", enter, "sh", script];
   const first = openLane(inCrowd(command, { mounts: options.hostMounts, directory }), group);
   await first.send(":"); // Its namespaces are there when it answers.
