@@ -6,6 +6,7 @@ import { directoryDefault, makeReport, refuseWhenBusy, showProgress } from "./as
 import { benches } from "./benches.ts";
 import { endStatesAndCalls } from "./end-state/end-states.ts";
 import { logs } from "./logs.ts";
+import { traceFloor } from "./metrics/floor-traced.ts";
 import { traceLaunch } from "./metrics/traced.ts";
 import type { BenchResult, Report } from "./report/schema.ts";
 import { printBench } from "./report/terminal.ts";
@@ -17,6 +18,7 @@ const minutesDefault = "45";
 const usage = `bun run bench full [flags]: every question, as JSON, page, plots and tables
 
   --minutes N       for all questions together (default ${minutesDefault}); each runs at least one round
+  --questions A,B   only these
   --output DIR      where the result is written (default bench-results)
   --seed N          of every order (default: from the clock; the result has it)
   --directory DIR   where writable layers and logs lie (default ${directoryDefault})
@@ -27,6 +29,7 @@ export async function full(words: readonly string[]): Promise<number> {
     args: [...words],
     options: {
       minutes: { type: "string", default: minutesDefault },
+      questions: { type: "string", default: "" },
       output: { type: "string", default: "bench-results" },
       seed: { type: "string", default: String(Date.now() % 100_000) },
       directory: { type: "string", default: directoryDefault },
@@ -45,12 +48,14 @@ export async function full(words: readonly string[]): Promise<number> {
   const path = join(values.output, `${name}.json`);
   await mkdir(values.output, { recursive: true });
   const results: BenchResult[] = [];
-  for (const bench of benches) {
+  const wanted = values.questions.split(",").filter(Boolean);
+  const asked = benches.filter(({ name }) => wanted.length === 0 || wanted.includes(name));
+  for (const bench of asked) {
     const result = await runBench(bench, allSubjects(), {
       seed: Number(seed),
       directory,
       rounds: undefined,
-      budgetMs: (Number(minutes) * 60_000) / benches.length,
+      budgetMs: (Number(minutes) * 60_000) / asked.length,
       only: [],
       parameter: (parameter) => bench.parameters[parameter] ?? [],
       onProgress: showProgress(bench.name),
@@ -76,7 +81,7 @@ async function addOthers(report: Report, parent: string): Promise<Report> {
     const status = await logs(["--directory", directory, "--json", file, "--anyway"]);
     return {
       ...report,
-      waterfalls: [await traceLaunch(directory)],
+      waterfalls: [await traceLaunch(directory), await traceFloor(directory)],
       endStates: await endStatesAndCalls(directory),
       ...(status === 0 ? { logs: await Bun.file(file).json() } : {}),
     };

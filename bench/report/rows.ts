@@ -98,40 +98,59 @@ function drawRatio(
 
 const workSuffix = ({ work }: Comparison): string => (work === "launch" ? "" : ` · ${work}`);
 
-/** Where the time of one launch goes: a bar for each lane, in the colours of its stages. */
+/**
+ * Where the time of one launch goes: a picture for each subject, all of one scale, with a bar for
+ * each lane in the colours of its stages.
+ */
 export function waterfallPlots(report: Report): Plot[] {
-  if (report.waterfalls.length === 0) return [];
-  const endMs = Math.max(
-    ...report.waterfalls.flatMap(({ spans }) => spans.map((span) => span.endMs)),
-  );
-  const lanes = report.waterfalls.flatMap((waterfall) =>
-    [...new Set(waterfall.spans.map(({ lane }) => lane))].map((lane) => ({ waterfall, lane })),
-  );
-  const stages = [...new Set(report.waterfalls.flatMap(({ spans }) => spans.map((s) => s.stage)))];
+  const traced = report.waterfalls.filter(({ spans }) => spans.length > 0);
+  const endMs = Math.max(0, ...traced.flatMap(({ spans }) => spans.map((span) => span.endMs)));
+  return traced.map((waterfall) => ({
+    name: `waterfall-${waterfall.subject.replaceAll(/\W+/g, "-")}`,
+    svg: drawWaterfall(waterfall, endMs),
+  }));
+}
+
+function drawWaterfall(waterfall: Waterfall, endMs: number): string {
+  const lanes = [...new Set(waterfall.spans.map(({ lane }) => lane))];
+  const stages = longestStages(waterfall);
+  const names = stageNames(stages);
   const x = scaleLinear()
     .domain([0, endMs])
-    .range([margin.left, width - 24]);
-  const top = margin.top + 24;
+    .range([laneNames, width - 24]);
+  const top = margin.top + names.height;
   const bottom = top + lanes.length * rowHeight;
-  const svg = picture(
-    "Where the time of one launch goes",
+  const title = `Where the time of one launch goes: ${waterfall.subject}`;
+  return picture(
+    title,
     { width, height: bottom + margin.bottom },
-    ...headings("Where the time of one launch goes", subtitleOf(report.waterfalls)),
-    ...stageNames(stages),
+    ...headings(title, `one traced launch of ${waterfall.shape}, the median of several`),
+    ...names.drawn,
     ...x.ticks(8).map((tick) => gridLine(x(tick), bottom, String(tick), top)),
-    ...lanes.flatMap(({ waterfall, lane }, index) =>
+    ...lanes.flatMap((lane, index) =>
       drawLane(waterfall, lane, stages, x, top + index * rowHeight),
     ),
     axisTitle("milliseconds since the request", bottom),
   );
-  return [{ name: "waterfall", svg }];
 }
 
-const subtitleOf = (waterfalls: readonly Waterfall[]): string =>
-  `one traced launch each of ${waterfalls[0]?.shape ?? ""}; tracing itself costs a little`;
+const laneNames = 110;
+
+/** One colour stays for all that take less. */
+function longestStages({ spans }: Waterfall): string[] {
+  const took = Map.groupBy(spans, ({ stage }) => stage);
+  const sums = [...took].map(([stage, all]) => ({
+    stage,
+    sum: all.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0),
+  }));
+  const sorted = sums.toSorted((a, b) => b.sum - a.sum).map(({ stage }) => stage);
+  return sorted.length <= colours ? sorted : [...sorted.slice(0, colours - 1), others];
+}
+
+const others = "others";
 
 function drawLane(
-  { subject, spans }: Waterfall,
+  { spans }: Waterfall,
   lane: string,
   stages: readonly string[],
   x: (value: number) => number,
@@ -139,11 +158,12 @@ function drawLane(
 ): string[] {
   const own = spans.filter((span) => span.lane === lane);
   return [
-    label(`${subject} · ${lane}`, { x: margin.left - 10, y: y + 13, "text-anchor": "end" }),
+    label(lane, { x: laneNames - 10, y: y + 13, "text-anchor": "end" }),
     ...own.map((span) => {
       const wide = Math.max(0.6, x(span.endMs) - x(span.startMs));
       const took = `${number((span.endMs - span.startMs) * 1000)} µs`;
-      const colour = stages.indexOf(span.stage) % colours;
+      const known = stages.indexOf(span.stage);
+      const colour = known < 0 ? colours - 1 : known;
       return element(
         "rect",
         { class: `mark s${colour}`, x: x(span.startMs), y: y + 3, width: wide, height: 12 },
@@ -153,14 +173,21 @@ function drawLane(
   ];
 }
 
-function stageNames(stages: readonly string[]): string[] {
-  let x = 24;
-  return stages.map((stage, index) => {
-    const attributes = { class: `mark s${index % colours}`, x, y: 56, width: 12, height: 12 };
-    const drawn = element("rect", attributes) + label(stage, { x: x + 17, y: 66 });
-    x += 32 + stage.length * 7;
-    return drawn;
+function stageNames(stages: readonly string[]): {
+  readonly height: number;
+  readonly drawn: string[];
+} {
+  const [left, rowOfNames] = [24, 20];
+  let [x, y] = [left, 56];
+  const drawn = stages.map((stage, index) => {
+    const wide = 32 + stage.length * 7;
+    if (x + wide > width) [x, y] = [left, y + rowOfNames];
+    const attributes = { class: `mark s${index}`, x, y, width: 12, height: 12 };
+    const name = element("rect", attributes) + label(stage, { x: x + 17, y: y + 10 });
+    x += wide;
+    return name;
   });
+  return { height: y - 56 + rowOfNames, drawn };
 }
 
 function headings(title: string, subtitle: string): string[] {

@@ -35,7 +35,7 @@ describe("plots", () => {
     expect(plots.map(({ name }) => name)).toEqual([
       "join",
       "start",
-      "waterfall",
+      "waterfall-peapod",
       "ratio-floor",
       "ratio-command",
       "ratio-call",
