@@ -70,22 +70,42 @@ export async function full(words: readonly string[]): Promise<number> {
   await Bun.write(path, JSON.stringify(report));
   for (const file of [path, ...(await writeReport(report, values.output, name))])
     console.log(`written: ${file}`);
-  return 0;
+  return Number(process.exitCode ?? 0);
 }
 
 /** What is no question of time: where a launch spends it, logs, and whether the work was equal. */
 async function addOthers(report: Report, parent: string): Promise<Report> {
   const directory = await mkdtemp(join(parent, "peapod-bench-"));
   try {
-    const file = join(directory, "logs.json");
-    const status = await logs(["--directory", directory, "--json", file, "--anyway"]);
+    const peapod = await tryPart("peapod's launch", () => traceLaunch(directory));
+    const floor = await tryPart("the floor's launch", () => traceFloor(directory));
+    const endStates = await tryPart("end states", () => endStatesAndCalls(directory));
+    const logSamples = await tryPart("logs", () => measureLogs(directory));
     return {
       ...report,
-      waterfalls: [await traceLaunch(directory), await traceFloor(directory)],
-      endStates: await endStatesAndCalls(directory),
-      ...(status === 0 ? { logs: await Bun.file(file).json() } : {}),
+      waterfalls: [peapod, floor].filter((each) => each !== undefined),
+      ...(endStates && { endStates }),
+      ...(logSamples === undefined ? {} : { logs: logSamples }),
     };
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
+}
+
+/** An hour of measuring is not lost with one part that fails; what failed is missing and said. */
+async function tryPart<T>(name: string, part: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await part();
+  } catch (error) {
+    console.error(`${name}: not in the result: ${error instanceof Error ? error.message : error}`);
+    process.exitCode = 1;
+    return undefined;
+  }
+}
+
+async function measureLogs(directory: string): Promise<unknown> {
+  const file = join(directory, "logs.json");
+  const status = await logs(["--directory", directory, "--json", file, "--anyway"]);
+  if (status !== 0) throw new Error(`ended with status ${status}`);
+  return await Bun.file(file).json();
 }
