@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parseConfig, parseDocument } from "./manifest.ts";
 import type { StoredName } from "./names.ts";
 import { readNames, removeName } from "./names.ts";
+import { removeUnready } from "./ready.ts";
 import type { ImageStore } from "./store.ts";
 import { hexOf } from "./store.ts";
 import { nameLayers } from "./layers.ts";
@@ -38,6 +39,7 @@ export function collect(store: ImageStore, drop: readonly StoredName[]): Collect
   // Layers first: a blob can be unpacked again, a layer cannot be packed to the same bytes.
   const layers = remove("layers", kept.layers);
   const blobs = remove("blobs/sha256", kept.blobs);
+  removeUnready(store, new Set(store.names("layers")));
   // Nobody works in the store, so whatever is half done was left by the dead.
   for (const folder of ["drafts", "partial"] as const) {
     for (const name of store.names(folder)) {

@@ -6,31 +6,18 @@ import { join } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
-import type { ResolvedUser } from "../spec/resolved.ts";
 import { layerRoots, readImage, searchRegistries } from "./image.ts";
 import type { StoredImage } from "./image.ts";
 import type { StoredName } from "./names.ts";
 import { findName } from "./names.ts";
 import type { PullOptions } from "./pull.ts";
 import { pullImage } from "./pull.ts";
+import type { PreparedImage } from "./ready.ts";
+import { readReady, writeReady } from "./ready.ts";
 import { parseReference } from "./reference.ts";
 import { ImageStore } from "./store.ts";
 import { resolveUser } from "./user.ts";
 import { recordUse } from "./uses.ts";
-
-/** What a container takes from its image. */
-export interface PreparedImage {
-  readonly id: string;
-  /** Directories, the topmost first. */
-  readonly layers: readonly string[];
-  readonly entrypoint: readonly string[];
-  readonly cmd: readonly string[];
-  readonly env: readonly string[];
-  readonly home: string;
-  readonly workingDir: string;
-  readonly user: ResolvedUser;
-  readonly stopSignal: number;
-}
 
 /** By the text of the manifest. Nothing of them is removed until it is disposed of. */
 export class PreparedImages extends Map<string, PreparedImage> implements Disposable {
@@ -81,8 +68,11 @@ export async function prepareImages(
       const name = pulled.get(container.image);
       if (name === undefined) continue;
       try {
-        const image = readImage(store, name);
-        images.set(container.image, describe(store, image, container.image, options.warn));
+        const ready = readReady(store, name.config);
+        const image =
+          ready ?? describe(store, readImage(store, name), container.image, options.warn);
+        if (!ready) writeReady(store, image);
+        images.set(container.image, image);
       } catch (error) {
         throw at(spec, container, error);
       }
@@ -142,7 +132,8 @@ function findWhole(
 ): StoredName | undefined {
   const name = findName(store, text, searchRegistries(options));
   if (name === undefined) return undefined;
-  return layerRoots(store, readImage(store, name)) ? name : undefined;
+  const isWhole = readReady(store, name.config) ?? layerRoots(store, readImage(store, name));
+  return isWhole === undefined ? undefined : name;
 }
 
 /** An id is what is stored, or nothing. */

@@ -20,7 +20,16 @@ import { PodError } from "../errors/pod-error.ts";
 import { tryLock } from "../native/syscalls.ts";
 import { documentBytesMax } from "./manifest.ts";
 
-const folders = ["blobs/sha256", "layers", "names", "partial", "locks", "drafts", "uses"] as const;
+const folders = [
+  "blobs/sha256",
+  "layers",
+  "names",
+  "partial",
+  "locks",
+  "drafts",
+  "ready",
+  "uses",
+] as const;
 
 export class ImageStore {
   readonly path: string;
@@ -127,7 +136,7 @@ export class ImageStore {
   }
 
   names(
-    folder: "layers" | "names" | "uses" | "blobs/sha256" | "drafts" | "partial" | "locks",
+    folder: "layers" | "names" | "ready" | "uses" | "blobs/sha256" | "drafts" | "partial" | "locks",
   ): string[] {
     try {
       return readdirSync(join(this.path, folder));

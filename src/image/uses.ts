@@ -1,11 +1,12 @@
 // Which pods use which layers: one small file for each pod, written before it starts. A file whose
 // pod is gone counts for nothing and is removed by who next removes anything.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import Type from "typebox";
 import { Compile } from "typebox/compile";
 import type { ImageStore } from "./store.ts";
+import { attempt } from "./store.ts";
 
 const UseSchema = Type.Object({
   uid: Type.String(),
@@ -32,7 +33,9 @@ export function recordUse(
       ...new Set(images.flatMap(({ layers }) => layers.map((path) => basename(dirname(path))))),
     ],
   };
-  store.writeWhole(join(store.path, "uses", `${uid}.json`), JSON.stringify(use), false);
+  // Nobody reads it before the pod is there, so it need not be whole at once.
+  const path = join(store.path, "uses", `${uid}.json`);
+  attempt("write", path, () => writeFileSync(path, JSON.stringify(use), { mode: 0o600 }));
 }
 
 /** Of pods that live. */

@@ -2,7 +2,7 @@
 
 import { statSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
-import type { PreparedImage } from "../image/prepare.ts";
+import type { PreparedImage } from "../image/ready.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
