@@ -30,9 +30,11 @@ export async function traceFloor(directory: string): Promise<Waterfall> {
 
 function spansOf({ wallNs, calls }: Span): Waterfall["spans"] {
   const lanes = laneNames(calls);
-  return calls.flatMap(([process, step, call, , , start, end]) => {
-    const [startNs, endNs] = [Math.max(0, start), Math.min(end ?? wallNs, wallNs)];
-    if (step === "wait" || endNs <= startNs) return [];
+  return calls.flatMap(([process, step, call, , , start, end], index) => {
+    // A call without an end lasts until its process writes down the next one.
+    const next = calls.slice(index + 1).find(([number]) => number === process)?.[5];
+    const [startNs, endNs] = [Math.max(0, start), Math.min(end ?? next ?? wallNs, wallNs)];
+    if (step === "wait" || call.startsWith("exit") || endNs <= startNs) return [];
     const lane = lanes.get(process) ?? "";
     return [{ lane, label: call, stage: step, startMs: startNs / 1e6, endMs: endNs / 1e6 }];
   });

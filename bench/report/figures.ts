@@ -63,6 +63,9 @@ export function printFigures(report: Report): string {
     commandTable(report),
     "### What can be claimed",
     claimTable(report),
+    "### Plots",
+    // The pictures say what they are; the text is for who cannot see them.
+    ...drawPlots(report).map(({ name }) => `![${name.replaceAll("-", " ")}](plots/${name}.svg)`),
   ]
     .filter((part) => part !== "")
     .join("\n\n");
