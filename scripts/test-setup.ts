@@ -6,6 +6,7 @@ import { fetchKernel, findKernel } from "../test/vm/kernel-package.ts";
 
 /** Package to the reason why the tests want it. */
 const packages: Readonly<Record<string, string>> = {
+  buildah: "images as others build them",
   "busybox-static": "the virtual machine's first programs",
   cpio: "packs the virtual machine's initramfs",
   crun: "the peer in comparisons",

@@ -2,19 +2,12 @@
 // reader.
 
 import type { DoctorFinding } from "./pod/doctor.ts";
-import type { Images } from "./image/images.ts";
-import type { CommitImageOptions } from "./pod/commit.ts";
+import type { CommitImageOptions, ImageStoreApi } from "./image/types.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
 import type { PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
-
-/** What the store of images offers. */
-export type ImageStoreApi = Omit<
-  Images,
-  "store" | "options" | "find" | "read" | "describe" | "commit"
->;
 
 /**
  * Everything that can be done with the pods of one state directory. Disposing it ends the pods it
@@ -55,7 +48,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
 }
 
 function lazyImages({ places }: PodHost, options: OpenOptions): ImageStoreApi {
-  let opened: Promise<Images> | undefined;
+  let opened: Promise<ImageStoreApi> | undefined;
   const open = () =>
     (opened ??= import("./image/images.ts").then(
       ({ Images: Store }) => new Store(places.root, options.images),

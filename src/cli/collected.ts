@@ -1,6 +1,6 @@
 // What was removed from the store of images, in words.
 
-import type { Collected } from "../image/collect.ts";
+import type { Collected } from "../image/types.ts";
 import { clean, formatBytes, plural } from "./text.ts";
 
 export function printCollected({ names, layers, blobs, bytes }: Collected): string {

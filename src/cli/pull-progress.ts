@@ -1,7 +1,7 @@
 // What a pull shows while it goes on: a bar for each layer at a terminal, a line for each step
 // elsewhere, nothing with -o json.
 
-import type { PullProgress } from "../image/pull.ts";
+import type { PullProgress } from "../image/types.ts";
 import type { Io } from "./command.ts";
 import { formatBytes } from "./text.ts";
 

@@ -10,16 +10,8 @@ import { removeUnready } from "./ready.ts";
 import type { ImageStore } from "./store.ts";
 import { hexOf } from "./store.ts";
 import { nameLayers } from "./layers.ts";
+import type { Collected } from "./types.ts";
 import { readUses, removeStaleUses } from "./uses.ts";
-
-export interface Collected {
-  /** Names that were removed. */
-  readonly names: readonly string[];
-  readonly layers: number;
-  readonly blobs: number;
-  /** Of blobs and of archives that were unpacked: what the disk gets back, but for directories. */
-  readonly bytes: number;
-}
 
 /** While the store is owned. `drop` names are gone first. */
 export function collect(store: ImageStore, drop: readonly StoredName[]): Collected {

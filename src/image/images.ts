@@ -4,73 +4,36 @@
 import { statfsSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import { collect, layerBytes } from "./collect.ts";
-import type { Collected } from "./collect.ts";
 import type { CommitOptions } from "./commit.ts";
 import { commitLayer } from "./commit.ts";
 import type { StoredImage } from "./image.ts";
 import { layerRoots, mustFind, readImage, searchRegistries } from "./image.ts";
 import { findLayer } from "./layers.ts";
 import { loadImages } from "./load.ts";
-import type { ImageConfig } from "./manifest.ts";
 import { parsePlatform } from "./manifest.ts";
 import type { StoredName } from "./names.ts";
 import { readNames, writeName } from "./names.ts";
-import type { PullProgress } from "./pull.ts";
 import { pullImage } from "./pull.ts";
 import { pushImage } from "./push.ts";
 import { parseReference, printFamiliar, printReference } from "./reference.ts";
 import { saveArchive, saveLayout } from "./save.ts";
 import { hexOf, ImageStore } from "./store.ts";
+import type {
+  Collected,
+  ImageDetails,
+  ImageStoreApi,
+  ImageSummary,
+  PullImageOptions,
+  PullProgress,
+} from "./types.ts";
 import { readUses } from "./uses.ts";
-
-export interface ImageSummary {
-  /** Digest of the configuration, as in Docker and the CRI. */
-  readonly id: string;
-  /** `docker.io/library/nginx:1.27`, one or several. */
-  readonly names: readonly string[];
-  /** `docker.io/library/nginx@sha256:…`: what the registry calls it. */
-  readonly digests: readonly string[];
-  readonly created: Date | undefined;
-  /** Unpacked, each layer once. */
-  readonly bytes: number;
-  /** As it is pulled. */
-  readonly compressedBytes: number;
-  /** Pods that run it, by uid. */
-  readonly usedBy: readonly string[];
-}
-
-export interface ImageLayer {
-  readonly diffId: string;
-  readonly digest: string;
-  readonly mediaType: string;
-  readonly compressedBytes: number;
-  readonly bytes: number;
-  /** Its files on this host; undefined where they are not unpacked. */
-  readonly path: string | undefined;
-  /** What made it, as the builder wrote it. */
-  readonly createdBy: string;
-}
-
-export interface ImageDetails extends ImageSummary {
-  readonly platform: string;
-  readonly config: ImageConfig;
-  /** The lowest first. */
-  readonly layers: readonly ImageLayer[];
-}
 
 export interface ImagesOptions {
   readonly registries?: readonly string[];
   readonly hostsDirectories?: readonly string[];
 }
 
-export interface PullImageOptions {
-  readonly onProgress?: (progress: PullProgress) => void;
-  readonly signal?: AbortSignal;
-  /** `linux/arm64`; default: this host's. */
-  readonly platform?: string;
-}
-
-export class Images {
+export class Images implements ImageStoreApi {
   readonly store: ImageStore;
   readonly options: ImagesOptions;
 

@@ -316,7 +316,8 @@ export class LayerWriter implements TarSink {
   }
 
   #refuse(errno: number, path: string, subject: string): Error {
-    const at = path === subject ? show(subject) : `${show(subject)}: ${show(path)}`;
+    const isSame = subject.replace(/^\.\//, "").replace(/\/$/, "") === path;
+    const at = isSame ? show(subject) : `${show(subject)}: ${show(path)}`;
     if (errno === ELOOP || errno === ENOTDIR) {
       return new BadArchive(`${at} leads through a link, or through what is no directory`);
     }

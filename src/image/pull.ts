@@ -25,14 +25,7 @@ import { Registry } from "./registry.ts";
 import type { ImageStore } from "./store.ts";
 import { digestOf } from "./store.ts";
 import { Turns } from "./turns.ts";
-
-export interface PullProgress {
-  /** Of the layer's blob. */
-  readonly digest: string;
-  readonly state: "waiting" | "downloading" | "unpacking" | "uploading" | "done";
-  readonly bytes: number;
-  readonly bytesTotal: number;
-}
+import type { PullProgress } from "./types.ts";
 
 export interface PullOptions {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;

@@ -6,12 +6,12 @@ import { findEndpoints, hostsDirectories } from "./hosts.ts";
 import type { StoredImage } from "./image.ts";
 import type { Descriptor } from "./manifest.ts";
 import { mediaTypes } from "./manifest.ts";
-import type { PullProgress } from "./pull.ts";
 import type { ImageReference } from "./reference.ts";
 import { printReference } from "./reference.ts";
 import { Registry } from "./registry.ts";
 import type { ImageStore } from "./store.ts";
 import { Turns } from "./turns.ts";
+import type { PullProgress } from "./types.ts";
 
 export interface PushOptions {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;

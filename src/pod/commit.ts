@@ -3,14 +3,9 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
+import type { CommitImageOptions } from "../image/types.ts";
 import type { ImageOptions } from "./types.ts";
 import type { PodState } from "./state.ts";
-
-export interface CommitImageOptions {
-  /** Default: the first. */
-  readonly container?: string;
-  readonly comment?: string;
-}
 
 /** Mounted by peapod in every container. */
 const ownNames = ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys"];

@@ -12,7 +12,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
-import type { CommitImageOptions } from "./commit.ts";
+import type { CommitImageOptions } from "../image/types.ts";
 import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";

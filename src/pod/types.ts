@@ -1,7 +1,7 @@
 // The public shapes of a running pod: what services and the command line see. No behaviour belongs
 // here.
 
-import type { PullProgress } from "../image/pull.ts";
+import type { PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
 

@@ -2,7 +2,7 @@
 // digests stay what they are.
 
 import { afterAll, beforeAll, expect } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Images } from "../../src/image/images.ts";
@@ -152,4 +152,64 @@ imageTest("a layout whose blob is another one is refused", async () => {
     .catch((error: PodError) => error);
   expect(said).toMatchObject({ code: "image.digest-mismatch" });
   expect(await images.list()).toEqual([]);
+});
+
+imageTest(
+  "a disk that is full is said so, and when there is room the same load works",
+  async () => {
+    const disk = place("disk");
+    const tree = join(made.path, "many");
+    mkdirSync(tree);
+    for (let index = 0; index < 400; index += 1) writeFileSync(join(tree, `${index}`), "x");
+    const many = made.layout("many", [made.pack(tree)]);
+    run(["skopeo", "copy", "-q", `oci:${many}`, `oci-archive:${place("many.tar")}:team/many:1`]);
+    mkdirSync(disk);
+    const program = join(import.meta.dir, "../../pod.ts");
+    const load = `${process.execPath} ${program} load --root ${disk}/root ${place("many.tar")}`;
+    // In a mount namespace of its own: nothing of it is seen outside.
+    const script = `
+    mount -t tmpfs -o size=100m none ${disk}; ${load} 2>&1; echo "status $?"
+    mount -o remount,size=900m,nr_inodes=200 ${disk}; ${load} 2>&1; echo "status $?"
+    echo "layers $(ls ${disk}/root/images/layers | wc -l) drafts $(ls ${disk}/root/images/drafts | wc -l)"
+    mount -o remount,nr_inodes=5000 ${disk}; ${load}; echo "status $?"
+  `;
+    const said = run(["unshare", "-m", "--propagation", "private", "bash", "-c", script]);
+    const lines = said
+      .split("\n")
+      .filter((line) => /^(error|status|layers|loaded|  step)/.test(line));
+    expect(lines.map((line) => line.replace(/sha256:\w+/, "DIGEST"))).toEqual([
+      "error[image.store-failed] cannot unpack DIGEST",
+      "  step   less than 256 MiB are left on the disk",
+      "status 125",
+      "error[image.store-failed] cannot unpack DIGEST",
+      expect.stringMatching(/^ {2}step {3}cannot make "\.\/\d+".*: ENOSPC$/),
+      ...["status 125", "layers 0 drafts 0", "loaded docker.io/team/many:1", "status 0"],
+    ]);
+  },
+  20_000,
+);
+
+const buildTest = testOrSkip(
+  imageToolsMissing === undefined && Bun.which("buildah") !== null,
+  imageToolsMissing ?? "needs buildah (npm run test:setup)",
+);
+
+buildTest("what buildah makes is loaded as buildah says it is", async () => {
+  const buildah = (...words: string[]) =>
+    run([
+      ...["buildah", "--root", place("buildah"), "--runroot", place("buildah-run")],
+      ...["--storage-driver", "vfs", ...words],
+    ]).trim();
+  writeFileSync(place("motd"), "built");
+  const container = buildah("from", "scratch");
+  buildah("copy", container, place("motd"), "/etc/motd");
+  buildah("config", "--cmd", '["/bin/app"]', "--user", "5:6", "--stop-signal", "QUIT", container);
+  const archive = `oci-archive:${place("buildah.tar")}:team/built:1`;
+  buildah("commit", "-q", container, archive);
+  const images = openImages();
+  expect(await images.load(place("buildah.tar"))).toEqual(["docker.io/team/built:1"]);
+  const image = await images.get("team/built:1");
+  expect(image.config.config).toMatchObject({ Cmd: ["/bin/app"], User: "5:6", StopSignal: "QUIT" });
+  expect(image.digests[0]).toContain(digestOf(`oci-archive:${place("buildah.tar")}`));
+  expect(Object.keys(listTree(image.layers[0]?.path ?? ""))).toEqual([".", "etc", "etc/motd"]);
 });

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PodError } from "../../src/errors/pod-error.ts";
 import { Images } from "../../src/image/images.ts";
-import type { PullProgress } from "../../src/image/pull.ts";
+import type { PullProgress } from "../../src/image/types.ts";
 import { runCli } from "../support/cli.ts";
 import { ImageFolder } from "../support/images.ts";
 import { testOrSkip } from "../support/must-run.ts";

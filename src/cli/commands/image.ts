@@ -1,6 +1,6 @@
 // One image: everything about it, its history, its layers.
 
-import type { ImageDetails } from "../../image/images.ts";
+import type { ImageDetails } from "../../image/types.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import { usageError } from "../flags.ts";
