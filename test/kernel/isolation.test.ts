@@ -284,3 +284,22 @@ for (const enter of ["enter_by_move", "enter_by_pivot"] as const) {
     expect(targets.filter((target) => target === "/").length).toBe(1);
   });
 }
+
+for (const [mode, spec] of Object.entries(modes)) {
+  kernelTest(`a signal to its own process group ${mode} ends there`, async () => {
+    await using host = await openTestHost();
+    const command = (text: string) => ({ image: "host", command: ["sh", "-c", text] });
+    const manifest = podOf(host, "group", { killer: [], other: [] }, spec);
+    const [killer, other] = manifest.spec?.containers ?? [];
+    Object.assign(killer ?? {}, command("sleep 0.1; kill -KILL 0; sleep 60"));
+    Object.assign(other ?? {}, command("sleep 60"));
+    await using pod = await host.up(manifest);
+    // An init of a PID namespace does not take SIGKILL from inside; then its shell goes on.
+    const kill = pod.exec(["sh", "-c", "kill -KILL 0"], { container: "killer" });
+    expect(await kill.result).toMatchObject({ signal: "SIGKILL" });
+    await Bun.sleep(200);
+    const still = pod.exec(["echo", "here"], { container: "other" });
+    const { exitCode, stdout } = await still.result;
+    expect([exitCode, new TextDecoder().decode(stdout)]).toEqual([0, "here\n"]);
+  });
+}

@@ -68,6 +68,8 @@ pub const Context = struct {
     root: Fd = .none,
     /// The empty directory that masks others, once it is attached somewhere.
     mask: Fd = .none,
+    /// Opened and checked once, for masks of files. Like `mask` it closes with the child's others.
+    null_device: Fd = .none,
     pid: u32 = 0,
     process: Fd = .none,
 

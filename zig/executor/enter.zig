@@ -55,20 +55,25 @@ pub fn mask(context: *Context, op: schema.Mask) Error!void {
 /// once.
 fn maskFile(context: *Context, target: i32) Error!void {
     const report = context.report;
-    const null_device = try context.beneathRoot("/dev/null", .fail);
-    defer null_device.close();
+    if (!context.null_device.isOpen()) try openNullDevice(context);
+    const copy = try mounts.clone(report, context.null_device.raw, "", false);
+    defer copy.close();
+
+    try mounts.attach(report, copy.raw, target);
+}
+
+fn openNullDevice(context: *Context) Error!void {
+    const report = context.report;
+    const device = try context.beneathRoot("/dev/null", .fail);
+    errdefer device.close();
 
     var stat: linux.Statx = undefined;
-    const rc = linux.statx(null_device.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
+    const rc = linux.statx(device.raw, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
     _ = try check(report, .statx, rc);
     const is_null = stat.mode & calls.S_IFMT == calls.S_IFCHR and
         stat.rdev_major == 1 and stat.rdev_minor == 3;
     if (!is_null) return report_file.fail(report, .verify, .NODEV);
-
-    const copy = try mounts.clone(report, null_device.raw, "", false);
-    defer copy.close();
-
-    try mounts.attach(report, copy.raw, target);
+    context.null_device = device;
 }
 
 pub fn makeReadOnly(context: *Context, op: schema.MakeReadOnly) Error!void {

@@ -212,6 +212,9 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try runStage(context, .build);
     if (op.target != .none) try join(context, op);
     if (op.user_namespace != .none) try enterUserNamespace(context, op);
+    // Or a signal to its own process group, kill(0), would reach the keeper and its neighbours:
+    // groups do not end where PID namespaces do.
+    _ = try check(report, .setsid, linux.syscall0(.setsid));
     try becomeRoot(context, op);
     try runStage(context, .enter);
     if (op.target == .none) try settleStreams(context, -1);

@@ -45,7 +45,7 @@ pub fn openTerminal(context: *Context, op: schema.OpenTerminal) Error!void {
 
     const size: [4]u16 = .{ @intCast(op.rows & 0xffff), @intCast(op.columns & 0xffff), 0, 0 };
     _ = try check(report, .ioctl, linux.ioctl(slave.raw, linux.T.IOCSWINSZ, @intFromPtr(&size)));
-    _ = try check(report, .setsid, linux.syscall0(.setsid));
+    // The session is the child's own since before `enter`.
     _ = try check(report, .ioctl, linux.ioctl(slave.raw, linux.T.IOCSCTTY, 0));
     for (0..3) |number| {
         _ = try check(report, .dup3, linux.dup2(slave.raw, @intCast(number)));
