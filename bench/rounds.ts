@@ -68,8 +68,10 @@ export async function runRounds(entries: readonly Entry[], plan: Plan): Promise<
   const rounds: Round[] = [];
   const before = readLoad();
   const until = performance.now() + (plan.budgetMs ?? Infinity);
+  using interrupt = catchInterrupt();
   try {
     for (const { name, cell } of entries) {
+      interrupt.check();
       const kept: Kept = { cell, samples: [], failures: [] };
       cells.set(name, kept);
       const outcome = await prepared(cell);
@@ -78,7 +80,10 @@ export async function runRounds(entries: readonly Entry[], plan: Plan): Promise<
     for (let round = -plan.warmUps; round < plan.rounds; round += 1) {
       plan.onProgress?.(round < 0 ? "warming up" : `round ${round + 1} of ${plan.rounds}`);
       const noted = await timed(async () => {
-        for (const kept of shuffled([...cells.values()], random)) await runCell(kept, round, plan);
+        for (const kept of shuffled([...cells.values()], random)) {
+          interrupt.check();
+          await runCell(kept, round, plan);
+        }
       });
       if (round >= 0) rounds.push(noted);
       if (round >= 0 && performance.now() > until) break;
@@ -87,6 +92,28 @@ export async function runRounds(entries: readonly Entry[], plan: Plan): Promise<
     for (const { cell } of [...cells.values()].reverse()) await cell.cleanup();
   }
   return { cells: withoutCells(cells), rounds, load: { before, after: readLoad() } };
+}
+
+/**
+ * Ctrl-C and SIGTERM end the run after the cell that is at it, so that what it started is ended; a
+ * second one ends it at once.
+ */
+function catchInterrupt(): Disposable & { check(): void } {
+  let caught: NodeJS.Signals | undefined;
+  const signals = ["SIGINT", "SIGTERM"] as const;
+  const note = (signal: NodeJS.Signals) => {
+    caught = signal;
+    for (const each of signals) process.off(each, note);
+  };
+  for (const each of signals) process.on(each, note);
+  return {
+    check() {
+      if (caught !== undefined) throw new Error(`ended by ${caught}; cleaned up`);
+    },
+    [Symbol.dispose]() {
+      for (const each of signals) process.off(each, note);
+    },
+  };
 }
 
 /** A cell that can't even be prepared is absent, with what it said: the others can still run. */

@@ -90,3 +90,27 @@ test("a budget ends the rounds after the one in which it is spent", async () => 
   const results = await runRounds([{ name: "a", cell: cell([], "a") }], { ...plan, budgetMs: 0 });
   expect(results.rounds).toHaveLength(1);
 });
+
+test("an interrupt ends the run after the cell that is at it, which is cleaned up", async () => {
+  const log: string[] = [];
+  const interrupts = (round: number) => {
+    if (round === 0) process.kill(process.pid, "SIGTERM");
+  };
+  const run = runRounds([{ name: "a", cell: slow(cell(log, "a", interrupts)) }], plan);
+  expect(run).rejects.toThrow("ended by SIGTERM; cleaned up");
+  await run.catch(() => {});
+  expect(log).toEqual(["a", "a", "a", "end of a"]);
+  expect(process.listenerCount("SIGTERM")).toBe(0);
+});
+
+/** Signals arrive between two turns of the event loop. */
+function slow(inner: Cell): Cell {
+  return {
+    ...inner,
+    async run() {
+      const sample = await inner.run();
+      await Bun.sleep(20);
+      return sample;
+    },
+  };
+}
