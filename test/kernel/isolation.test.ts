@@ -8,6 +8,7 @@ import { answersOfChanged } from "../support/changed-plan.ts";
 import type { TestHost } from "../support/host.ts";
 import { hostMissing, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
+import { probeAnswers } from "../support/probe.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 
@@ -303,3 +304,26 @@ for (const [mode, spec] of Object.entries(modes)) {
     expect([exitCode, new TextDecoder().decode(stdout)]).toEqual([0, "here\n"]);
   });
 }
+
+kernelTest(
+  "the fiftieth container of a pod starts with as little, and can be asked as much",
+  async () => {
+    await using host = await openTestHost();
+    const names = Array.from({ length: 50 }, (_, index) => `c${index}`);
+    const words = Object.fromEntries(names.map((name) => [name, ["fds", "say", name]]));
+    const answers = await host.answers(podOf(host, "crowd", words));
+    const streams = { "0": "/dev/null", "1": "pipe", "2": "pipe" };
+    for (const name of names) {
+      const fds = Object.entries<string>(answers[name]?.["fds"] as Record<string, string>);
+      const kinds = Object.fromEntries(fds.map(([fd, what]) => [fd, what.replace(/:.*/, "")]));
+      expect({ name, kinds }).toEqual({ name, kinds: streams });
+    }
+    const sleepers = Object.fromEntries(names.map((name) => [name, ["pause"]]));
+    await using pod = await host.up(podOf(host, "crowd", sleepers));
+    const seen = pod.exec(["/probe", "fds"], { container: "c49" });
+    const { exitCode, stdout } = await seen.result;
+    expect(exitCode).toBe(0);
+    const { fds } = probeAnswers(new TextDecoder().decode(stdout)) as { fds: object };
+    expect(Object.keys(fds)).toEqual(["0", "1", "2"]);
+  },
+);

@@ -54,6 +54,8 @@ pub const Context = struct {
     plan: [schema.slots_max - schema.pod_slots]Fd = @splat(.none),
     /// One past the highest plan slot ever filled.
     plan_used: u32 = 0,
+    /// The keeper has many: the child starts with the keeper's own table and copies what it needs.
+    shares_descriptors: bool = false,
     streams: Streams = .{},
     log: LogTarget = .{},
     /// Operations of `prepare` that have been carried out, for undo.
@@ -93,6 +95,20 @@ pub const Context = struct {
         );
         place.release();
         place.* = fd;
+    }
+
+    /// One past the highest descriptor that the child of this launch uses.
+    pub fn descriptorsEnd(context: *const Context) u32 {
+        const host = context.host;
+        var highest: i32 = context.streams.status;
+        for ([_]Fd{ host.mount_namespace, host.root, host.proc, host.lean, host.self }) |fd| {
+            highest = @max(highest, fd.raw);
+        }
+        highest = @max(highest, host.program.raw);
+        for (context.streams.child) |fd| highest = @max(highest, fd);
+        for (context.pod) |fd| highest = @max(highest, fd.raw);
+        for (context.plan[0..context.plan_used]) |fd| highest = @max(highest, fd.raw);
+        return @intCast(highest + 1);
     }
 
     pub fn closePlanSlots(context: *Context) void {

@@ -17,6 +17,7 @@ const enter = @import("enter.zig");
 const limit = @import("limit.zig");
 const exec = @import("exec.zig");
 const report_file = @import("report.zig");
+const Report = report_file.Report;
 const linux = calls.linux;
 const check = report_file.check;
 
@@ -192,10 +193,35 @@ fn spawn(context: *Context, op: schema.Spawn) Error!void {
         args.flags |= calls.CLONE_INTO_CGROUP;
         args.cgroup = @intCast(group);
     }
+    if (context.shares_descriptors) args.flags |= calls.CLONE_FILES;
     const pid = try check(report, .clone3, calls.clone3(&args));
     if (pid == 0) child(context, op);
     context.pid = @intCast(pid);
     context.process = .{ .raw = pidfd };
+    if (context.shares_descriptors) awaitOwnDescriptors(report, pidfd);
+}
+
+/// Until then the keeper may neither close nor open any: it is the first thing the child does.
+fn awaitOwnDescriptors(report: *Report, pidfd: i32) void {
+    const look_ms = 1;
+    while (@atomicLoad(u32, &report.own_descriptors, .acquire) == 0) {
+        calls.futex_wait_ms(&report.own_descriptors, 0, look_ms);
+        var end: [1]linux.pollfd = .{.{ .fd = pidfd, .events = linux.POLL.IN, .revents = 0 }};
+        const ended = linux.poll(&end, end.len, 0);
+        if (linux.errno(ended) == .SUCCESS and ended > 0) return;
+    }
+}
+
+/// A copy up to the last that this launch uses (man 2 close_range, CLOSE_RANGE_UNSHARE): what a
+/// join costs then does not grow with what the keeper holds for others.
+fn takeDescriptors(context: *Context) Error!void {
+    const report = context.report;
+    const unshare = 2;
+    const first = context.descriptorsEnd();
+    const rc = calls.close_range(first, std.math.maxInt(u32), unshare);
+    _ = try check(report, .close_range, rc);
+    @atomicStore(u32, &report.own_descriptors, 1, .release);
+    calls.futex_wake(&report.own_descriptors);
 }
 
 fn child(context: *Context, op: schema.Spawn) noreturn {
@@ -207,6 +233,7 @@ fn child(context: *Context, op: schema.Spawn) noreturn {
 
 fn inChild(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
+    if (context.shares_descriptors) try takeDescriptors(context);
     dieWithKeeper(context);
     calls.umask(0);
     try runStage(context, .build);

@@ -17,6 +17,8 @@ pub const Report = extern struct {
     operation: u32 = 0,
     call: Call = .none,
     errno: u32 = 0,
+    /// The child has a descriptor table of its own.
+    own_descriptors: u32 = 0,
     /// Of the process that a second clone made, in the keeper's PID namespace.
     inner_pid: u32 = 0,
     tracing: u32 = 0,

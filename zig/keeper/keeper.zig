@@ -222,6 +222,12 @@ pub const Keeper = struct {
         return keeper.processes[0..keeper.processes_used];
     }
 
+    /// From here on a copy of the descriptors costs a child more than to share and to sort them.
+    pub fn isCrowded(keeper: *const Keeper) bool {
+        const many = 32;
+        return keeper.processes_used > many;
+    }
+
     /// A child is on its way to its exec.
     pub fn isLaunching(keeper: *Keeper) bool {
         for (keeper.used()) |*process| {

@@ -149,6 +149,8 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     context.turn = turnOf(keeper, process.id);
     context.turn_before = turnOf(keeper, process.after);
     stream.open(process, context) catch return fail(keeper, process, .failed);
+    const is_crowded = keeper.isCrowded();
+    context.shares_descriptors = is_crowded;
     const spawned = executor.runSpawn(context);
     stream.closeChildEnds(process, context);
     spawned catch return fail(keeper, process, .failed);
@@ -157,6 +159,12 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     process.pid = context.pid;
     process.pidfd = context.process;
     context.process = .none;
+    if (is_crowded) for ([_]*Fd{
+        &process.pidfd,
+        &process.out,
+        &process.err,
+        &process.stdin,
+    }) |fd| raise(fd);
     process.later_due = true;
     keeper.later_due += 1;
     keepGroup(process, context);
@@ -184,6 +192,11 @@ pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
     };
     process.log = context.log;
     process.log_directory = duplicate(context.log.directory);
+    if (keeper.isCrowded()) {
+        raise(&process.log.file);
+        raise(&process.log_directory);
+        raise(&process.cgroup);
+    }
     context.log.file = .none;
     stream.watch(keeper, process);
 }
@@ -210,6 +223,18 @@ fn keepProcess(process: *Process, context: *Context) void {
         .spawn => |made| context.fill(made.keep_process, duplicate(process.pidfd.raw)),
         else => {},
     };
+}
+
+/// Above the numbers that launches need while they run, so that those stay low. Where the limit on
+/// descriptors does not allow it the number stays what it is.
+fn raise(fd: *Fd) void {
+    if (!fd.isOpen()) return;
+    const dup_cloexec = 1030;
+    const first_high = 1024;
+    const rc = linux.fcntl(fd.raw, dup_cloexec, first_high);
+    if (linux.errno(rc) != .SUCCESS) return;
+    fd.release();
+    fd.* = .from(rc);
 }
 
 fn duplicate(fd: i32) Fd {

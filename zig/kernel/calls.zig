@@ -247,6 +247,11 @@ pub fn futex_wait(word: *const u32, expected: u32) void {
     _ = linux.syscall4(.futex, @intFromPtr(word), 0, expected, 0);
 }
 
+pub fn futex_wait_ms(word: *const u32, expected: u32, timeout_ms: u32) void {
+    const timeout: linux.timespec = .{ .sec = 0, .nsec = timeout_ms * std.time.ns_per_ms };
+    _ = linux.syscall4(.futex, @intFromPtr(word), 0, expected, @intFromPtr(&timeout));
+}
+
 pub fn futex_wake(word: *const u32) void {
     _ = linux.syscall3(.futex, @intFromPtr(word), 1, std.math.maxInt(i32));
 }
