@@ -56,11 +56,6 @@ export const known: readonly Known[] = [
   },
   {
     subjects: runtimes,
-    field: /^(session|process group)$/,
-    reason: "it starts a session for the container; in peapod the keeper's goes on",
-  },
-  {
-    subjects: runtimes,
     field: /^parent-death signal$/,
     reason: "no process of it stays that the container could die with",
   },

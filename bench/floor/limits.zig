@@ -38,6 +38,7 @@ pub fn dropBounding(trace: *const sys.Trace) void {
 /// What comes after `dropBounding`.
 pub fn apply(trace: *const sys.Trace) void {
     _ = trace.call(.limits, .umask, .{0o022});
+    _ = trace.call(.limits, .setsid, .{});
     const header = extern struct { version: u32 = 0x20080522, pid: i32 = 0 }{};
     const half = extern struct { effective: u32, permitted: u32, inheritable: u32 };
     const sets = [2]half{

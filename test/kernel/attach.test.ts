@@ -131,6 +131,7 @@ describe("tty: true", () => {
 
   test("the container has a terminal of the size that the client gives it", async () => {
     await using pod = await start(["signal", "terminal", "pause"], terminal);
+    await until(async () => (await logOf(pod, "main")).includes("waiting"));
     await using client = await attach(pod);
     expect(client.stderr).toBeUndefined();
     await client.resize({ rows: 33, columns: 99 });
