@@ -29,6 +29,8 @@ const Client = keeper_file.Client;
 const Report = report_file.Report;
 const linux = calls.linux;
 
+/// Above the numbers that launches need while they run, so that those stay low.
+const first_high = 1024;
 const wish_bytes = @sizeOf(protocol.Launch);
 
 pub fn begin(
@@ -93,8 +95,8 @@ pub fn free(launch: *Launch) void {
 }
 
 pub fn fillTarget(launch: *Launch, target: *const Process) void {
-    launch.context.fill(.target_process, duplicate(target.pidfd.raw));
-    launch.context.fill(.target_cgroup, duplicate(target.cgroup.raw));
+    launch.context.fill(.target_process, Fd.copyOf(target.pidfd.raw));
+    launch.context.fill(.target_cgroup, Fd.copyOf(target.cgroup.raw));
 }
 
 fn startProcess(
@@ -164,7 +166,7 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
         &process.out,
         &process.err,
         &process.stdin,
-    }) |fd| raise(fd);
+    }) |fd| fd.raise(first_high);
     process.later_due = true;
     keeper.later_due += 1;
     keepGroup(process, context);
@@ -191,11 +193,11 @@ pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
         return err;
     };
     process.log = context.log;
-    process.log_directory = duplicate(context.log.directory);
+    process.log_directory = Fd.copyOf(context.log.directory);
     if (keeper.isCrowded()) {
-        raise(&process.log.file);
-        raise(&process.log_directory);
-        raise(&process.cgroup);
+        process.log.file.raise(first_high);
+        process.log_directory.raise(first_high);
+        process.cgroup.raise(first_high);
     }
     context.log.file = .none;
     stream.watch(keeper, process);
@@ -210,7 +212,7 @@ fn keepGroup(process: *Process, context: *Context) void {
             const length = @min(name.len, process.cgroup_name.len);
             @memcpy(process.cgroup_name[0..length], name[0..length]);
             if (process.cgroup_parent < 0) process.cgroup_parent = context.slot(made.parent);
-            process.cgroup = duplicate(context.slot(made.slot));
+            process.cgroup = Fd.copyOf(context.slot(made.slot));
         },
         else => {},
     };
@@ -220,27 +222,9 @@ fn keepGroup(process: *Process, context: *Context) void {
 fn keepProcess(process: *Process, context: *Context) void {
     var steps = context.view.steps();
     while (steps.next()) |step| switch (step.op) {
-        .spawn => |made| context.fill(made.keep_process, duplicate(process.pidfd.raw)),
+        .spawn => |made| context.fill(made.keep_process, Fd.copyOf(process.pidfd.raw)),
         else => {},
     };
-}
-
-/// Above the numbers that launches need while they run, so that those stay low. Where the limit on
-/// descriptors does not allow it the number stays what it is.
-fn raise(fd: *Fd) void {
-    if (!fd.isOpen()) return;
-    const dup_cloexec = 1030;
-    const first_high = 1024;
-    const rc = linux.fcntl(fd.raw, dup_cloexec, first_high);
-    if (linux.errno(rc) != .SUCCESS) return;
-    fd.release();
-    fd.* = .from(rc);
-}
-
-fn duplicate(fd: i32) Fd {
-    const dup_cloexec = 1030;
-    const rc = linux.fcntl(fd, dup_cloexec, 0);
-    return if (linux.errno(rc) == .SUCCESS) .from(rc) else .none;
 }
 
 /// The status socket spoke: a terminal's master arrives, or its end, which means exec'd or dead.
