@@ -115,7 +115,8 @@ describe("what a command says", () => {
       const { stdout } = await probe(["say", `${round}`]).result;
       expect(textOf(stdout)).toBe(`${round}\n`);
     }
-    await until(() => openDescriptors() === before);
+    // Fewer when something of a test before was still open.
+    await until(() => openDescriptors() <= before);
   });
 
   test("a stream of the caller gets the output and stays open", async () => {
