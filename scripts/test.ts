@@ -33,6 +33,8 @@ const repository = resolve(import.meta.dir, "..");
 const vmTimeoutMs = 240_000;
 /** Tests that a real machine does in a second take twenty in an emulated one. */
 const vmTestTimeoutMs = 60_000;
+/** Four times what the slowest test without a time of its own needs on an idle machine. */
+const testTimeoutMs = 15_000;
 const gateSeconds = 45;
 const noRoot = process.getuid?.() === 0 ? undefined : "needs root";
 
@@ -75,8 +77,12 @@ async function runZigTests(): Promise<Outcome[]> {
   return readZigSummary(output, await child.exited);
 }
 
-function bunTest(report: string, testFiles: readonly string[]): string[] {
-  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`];
+function bunTest(
+  report: string,
+  testFiles: readonly string[],
+  timeoutMs = testTimeoutMs,
+): string[] {
+  const reporter = ["--reporter=junit", `--reporter-outfile=${report}`, `--timeout=${timeoutMs}`];
   return ["test", ...reporter, ...testFiles.map((file) => `./${file}`)];
 }
 
@@ -136,11 +142,7 @@ async function runInVm(testFiles: readonly string[]): Promise<Outcome[]> {
   return await withFolder(async (exchange) => {
     let output = "";
     const { exitCode } = await bootVm({
-      command: [
-        "bun",
-        ...bunTest("/run/exchange/junit.xml", testFiles),
-        `--timeout=${vmTestTimeoutMs}`,
-      ],
+      command: ["bun", ...bunTest("/run/exchange/junit.xml", testFiles, vmTestTimeoutMs)],
       timeoutMs: vmTimeoutMs,
       memoryMiB: 3072,
       diskMiB: 4096,

@@ -207,7 +207,8 @@ kernelTest(
     const exec = await cli(host, "exec", "left", "-c", "ticking", "--", "/probe", "exit", "5");
     expect(exec).toEqual({ out: "", err: "", status: 5 });
     expect(await cli(host, "down", "left")).toMatchObject({ status: 0 });
-    expect(host.leaks()).toEqual([]);
+    const none = (leaks: readonly string[]) => leaks.length === 0;
+    expect(await eventually(() => host.leaks(), none, 2000)).toEqual([]);
     expect(await cli(host, "down", "left")).toMatchObject({ status: 0 });
   },
   timeoutMs,
