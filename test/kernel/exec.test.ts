@@ -115,8 +115,7 @@ describe("what a command says", () => {
       const { stdout } = await probe(["say", `${round}`]).result;
       expect(textOf(stdout)).toBe(`${round}\n`);
     }
-    // Fewer when something of a test before was still open.
-    await until(() => openDescriptors() <= before);
+    await until(() => openDescriptors() <= before); // Fewer: a test before had some open.
   });
 
   test("a stream of the caller gets the output and stays open", async () => {
