@@ -76,6 +76,8 @@ async function buildExecutable(): Promise<void> {
     },
     bytecode: true,
     minify: true,
+    // A command loads its own code and no more; in one piece even `--version` takes twice as long.
+    splitting: true,
     compile: {
       outfile: join(root, "dist/peapod"),
       autoloadDotenv: false,
