@@ -3,6 +3,7 @@
 
 import { readdirSync, readFileSync, readlinkSync, writeFileSync } from "node:fs";
 import Type from "typebox";
+import type { Validator } from "typebox/compile";
 import { Compile } from "typebox/compile";
 import type { Static } from "typebox";
 import { PodError } from "../errors/pod-error.ts";
@@ -69,7 +70,8 @@ export type PodState = Omit<Static<typeof PodStateSchema>, "places"> & {
 };
 export type ContainerEntry = Static<typeof ContainerEntry>;
 
-const validator = Compile(PodStateSchema);
+/** Compiled by the first that reads a pod: most starts read none. */
+let validator: Validator<{}, typeof PodStateSchema> | undefined;
 
 export function writePodState(directory: string, state: PodState): void {
   writeFileSync(`${directory}/pod.json`, JSON.stringify(state), { mode: 0o600 });
@@ -83,6 +85,7 @@ export function readPodState(directory: string): PodState {
   } catch (error) {
     throw broken(path, error instanceof Error ? error.message : String(error));
   }
+  validator ??= Compile(PodStateSchema);
   // Paths are branded; the check saw strings.
   if (validator.Check(value)) return value as unknown as PodState;
   const [first] = validator.Errors(value);

@@ -1,6 +1,6 @@
 // What zod found wrong, in the words that Kubernetes uses for it.
 
-import type { z } from "zod";
+import type * as z from "zod";
 import { notYet } from "./fate.ts";
 import type { Flaw } from "./flaw.ts";
 import { invalid } from "./flaw.ts";

@@ -1,6 +1,6 @@
 // A container of the manifest, and the security contexts of a container and of a pod.
 
-import { z } from "zod";
+import * as z from "zod";
 import { inert, inertRequired, notYet, refused } from "./fate.ts";
 import {
   DnsLabel,

@@ -1,6 +1,6 @@
 // A volume of the manifest: exactly one source. The sources that peapod lacks are named as well.
 
-import { z } from "zod";
+import * as z from "zod";
 import { notYet, refused } from "./fate.ts";
 import { DnsLabel, HostPathText, quantity } from "./text.ts";
 

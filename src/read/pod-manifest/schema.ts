@@ -2,7 +2,7 @@
 // have files of their own. Every field of the Pod API is named here: supported, inert with the
 // reason, or refused.
 
-import { z } from "zod";
+import * as z from "zod";
 import { Container, PodSecurityContext } from "./schema-container.ts";
 import { Volume } from "./schema-volume.ts";
 import { inert, refused } from "./fate.ts";

@@ -1,7 +1,7 @@
 // Goes through a tree beside the schema: what becomes of each field, and which fields are not there
 // to be had. What it keeps is for zod to check.
 
-import { z } from "zod";
+import * as z from "zod";
 import { fateOf, fieldSchema, listFields, unwrap } from "./fate.ts";
 import type { Fate } from "./fate.ts";
 import { invalid } from "./flaw.ts";
@@ -104,15 +104,21 @@ function checkText(sieve: Sieve, text: string, field: string): void {
   if (!text.isWellFormed()) sieve.flaws.push(invalid(field, "must be valid Unicode"));
 }
 
-const acceptedFields = listFields(Pod)
-  .filter((row) => row.fate !== "refused")
-  .map((row) => row.field);
+let accepted: readonly string[] | undefined;
+
+/** Listed for the first mistake: most manifests have none. */
+function acceptedFields(): readonly string[] {
+  accepted ??= listFields(Pod)
+    .filter((row) => row.fate !== "refused")
+    .map((row) => row.field);
+  return accepted;
+}
 
 function unknownField(schema: z.ZodObject, key: string, field: string): Flaw {
   const flaw = { code: "manifest.unknown-field", field, message: "unknown field" } as const;
   const near = suggestWord(key, Object.keys(schema.shape));
   if (near !== undefined) return { ...flaw, hint: `did you mean ${near}?` };
-  const elsewhere = acceptedFields.filter(
+  const elsewhere = acceptedFields().filter(
     (path) => path.endsWith(`.${key}`) || path.endsWith(`.${key}[]`),
   );
   const [place, another] = elsewhere;

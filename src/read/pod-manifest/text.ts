@@ -1,6 +1,6 @@
 // The kinds of text a manifest is made of, with Kubernetes' limits and its words for breaking them.
 
-import { z } from "zod";
+import * as z from "zod";
 import type { GuestPath, HostPath } from "../../spec/paths.ts";
 import { readQuantity } from "./quantity.ts";
 import type { QuantityUnit } from "./quantity.ts";
