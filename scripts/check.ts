@@ -29,6 +29,7 @@ const checks: readonly Check[] = [
   generated("support"),
   generated("errors"),
   generated("syscalls"),
+  generated("seccomp"),
   {
     name: "tidy",
     command: [bun, "test", "--only-failures", "test/tidy.test.ts"],

@@ -1,4 +1,6 @@
 // Profile → the bytes that seccomp(2) takes. Pure; programs are made once per process and shared.
+// Those that containers get by default lie ready: compiling one takes a fresh process longer than
+// the rest of its planning.
 //
 // When a filter is installed the kernel (kernel/seccomp.c, seccomp_is_const_allow) walks through it
 // once for every system call number of both ABIs, to remember which calls are always allowed; those
@@ -10,8 +12,11 @@ import { isCapability } from "../capabilities.ts";
 import type { Assembler, Label } from "./assembler.ts";
 import { createAssembler } from "./assembler.ts";
 import type { ArgumentTest, SeccompAction, SeccompProfile, SeccompTarget } from "./profile.ts";
+import { ruleApplies } from "./profile.ts";
+import { programs as readyPrograms } from "./programs.gen.ts";
 import type { Fate } from "./ranges.ts";
 import { rangesOf } from "./ranges.ts";
+import { runtimeDefault } from "./runtime-default.ts";
 import type { Tree } from "./tree.ts";
 import { planTree } from "./tree.ts";
 
@@ -38,20 +43,23 @@ export function compileSeccomp(profile: SeccompProfile, target: SeccompTarget): 
   }
   let known = programs.get(profile);
   if (known === undefined) programs.set(profile, (known = new Map()));
-  const key = targetKey(profile, target);
+  const key = programKey(profile, target);
   let program = known.get(key);
-  if (program === undefined) known.set(key, (program = compile(profile, target)));
+  if (program === undefined) {
+    const ready = profile === runtimeDefault ? readyPrograms[key] : undefined;
+    program = ready === undefined ? compileProfile(profile, target) : Buffer.from(ready, "base64");
+    known.set(key, program);
+  }
   return program;
 }
 
-/** Only capabilities that the profile asks about make a difference. */
-function targetKey(profile: SeccompProfile, { arch, kernel, capabilities }: SeccompTarget): string {
-  const asked = profile.rules.flatMap((rule) => [rule.capability, rule.withoutCapability]);
-  const held = new Set(asked.filter((name) => name !== undefined && capabilities.has(name)));
-  return [arch, ...kernel, ...[...held].sort()].join(" ");
+/** Targets to which the same rules apply have the same program. */
+export function programKey(profile: SeccompProfile, target: SeccompTarget): string {
+  const applies = profile.rules.map((rule) => (ruleApplies(rule, target) ? "1" : "0"));
+  return `${target.arch} ${applies.join("")}`;
 }
 
-function compile(profile: SeccompProfile, target: SeccompTarget): Uint8Array {
+export function compileProfile(profile: SeccompProfile, target: SeccompTarget): Uint8Array {
   const assembler = createAssembler();
   const emitFate = once((fate: Fate) => emitClauses(assembler, fate));
 
