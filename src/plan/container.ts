@@ -284,7 +284,8 @@ const readOnlyPaths = [
 
 function planEnter(container: ResolvedContainer, facts: HostFacts, enter: EnterMethod): Step[] {
   const terminals = ["ptmxmode=0666", "mode=0620", "gid=5"];
-  return steps("enter", container.field, [
+  const security = `${container.field}.securityContext`;
+  const hide = steps("enter", container.field, [
     { op: "mount", type: "proc", target: "/proc", options: [], attributes: kernelFiles },
     {
       op: "mount",
@@ -303,9 +304,18 @@ function planEnter(container: ResolvedContainer, facts: HostFacts, enter: EnterM
     // Hidden before anything of the container runs.
     ...[...masked, ...facts.thermalThrottle].map((target) => ({ op: "mask", target }) as const),
     ...readOnlyPaths.map((target) => ({ op: "make_read_only", target }) as const),
-    // Last: names resolve inside from here on.
-    { op: enter },
   ]);
+  return [
+    ...hide,
+    // When every place to mount on has been made in it.
+    ...(container.readOnlyRoot
+      ? steps("enter", `${security}.readOnlyRootFilesystem`, [
+          { op: "make_read_only", target: "/" },
+        ])
+      : []),
+    // Last: names resolve inside from here on.
+    ...steps("enter", container.field, [{ op: enter }]),
+  ];
 }
 
 function terminalOf(container: ResolvedContainer) {

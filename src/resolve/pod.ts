@@ -252,6 +252,7 @@ function resolveContainer(
     })),
     stdin: container.stdin,
     stdinOnce: container.stdinOnce,
+    readOnlyRoot: container.readOnlyRoot,
     tty: container.tty,
     logName: "0.log",
   };

@@ -81,6 +81,7 @@ export interface ContainerSpec {
   readonly volumeMounts: readonly VolumeMountSpec[];
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
+  readonly readOnlyRoot: boolean;
   readonly tty: boolean;
 }
 

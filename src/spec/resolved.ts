@@ -92,6 +92,7 @@ export interface ResolvedContainer {
   readonly mounts: readonly ResolvedMount[];
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
+  readonly readOnlyRoot: boolean;
   readonly tty: boolean;
   /** `0.log`. */
   readonly logName: string;

@@ -17,6 +17,7 @@ import type { TestHost } from "../support/host.ts";
 import {
   answersOf,
   hasUserNamespaces,
+  logOf,
   hostMissing,
   noUserNamespaces,
   openTestHost,
@@ -328,4 +329,41 @@ describe("places to mount on", () => {
     expect(existsSync(join(outside, "v"))).toBe(false);
     for (const path of [rootfs, outside]) rmSync(path, { recursive: true });
   });
+});
+
+describe("readOnlyRootFilesystem", () => {
+  for (const [where, spec, declare] of [
+    ["in the host's user namespace", {}, test],
+    ["in a user namespace of its own", { hostUsers: false }, newKernelTest],
+  ] as const) {
+    declare(
+      `${where} leaves volumes and /dev/shm to write to, and nothing of the root`,
+      async () => {
+        const script =
+          "for d in / /etc /tmp /usr /usr/local /data /dev/shm; do " +
+          "(echo x > $d/file) 2>/dev/null && echo $d; done; mkdir /new 2>/dev/null && echo /new; true";
+        await using pod = await host.up({
+          apiVersion: "v1",
+          kind: "Pod",
+          metadata: { name: "read-only-root" },
+          spec: {
+            ...spec,
+            restartPolicy: "Never",
+            volumes: [{ name: "data", emptyDir: {} }],
+            containers: [
+              {
+                name: "main",
+                image: "host",
+                command: ["sh", "-c", script],
+                volumeMounts: [{ name: "data", mountPath: "/data" }],
+                securityContext: { readOnlyRootFilesystem: true },
+              },
+            ],
+          },
+        });
+        expect((await pod.container("main").exited).exitCode).toBe(0);
+        expect(await logOf(pod, "main")).toBe("/data\n/dev/shm\n");
+      },
+    );
+  }
 });

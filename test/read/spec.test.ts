@@ -25,6 +25,7 @@ spec:
     tty: true
     stdin: true
     stdinOnce: true
+    securityContext: { readOnlyRootFilesystem: true }
     env: [{name: A, value: b}, {name: EMPTY}]
     resources:
       requests: {cpu: 250m}
@@ -106,6 +107,7 @@ const expected = {
       ],
       stdin: true,
       stdinOnce: true,
+      readOnlyRoot: true,
       tty: true,
     },
   ],
@@ -138,6 +140,7 @@ test("what is left out has Kubernetes' defaults, and the manifest stays as writt
         volumeMounts: [],
         stdin: false,
         stdinOnce: false,
+        readOnlyRoot: false,
         tty: false,
       },
     ],

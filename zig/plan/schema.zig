@@ -256,6 +256,7 @@ pub const Mask = extern struct {
     target: Text,
 };
 
+/// Missing is fine. With all that is mounted below, but "/" alone.
 pub const MakeReadOnly = extern struct {
     pub const stages = .{.enter};
     target: Text,

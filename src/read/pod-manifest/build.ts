@@ -83,6 +83,7 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
     ),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
+    readOnlyRoot: container.securityContext?.readOnlyRootFilesystem ?? false,
     tty: container.tty ?? false,
   };
 }

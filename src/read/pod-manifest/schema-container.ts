@@ -67,7 +67,7 @@ const SecurityContext = z
       .optional(),
     privileged: refused(undefined, z.literal(false)),
     procMount: refused(undefined, z.literal("Default")),
-    readOnlyRootFilesystem: refused(undefined, z.literal(false)),
+    readOnlyRootFilesystem: z.boolean().optional(),
     runAsGroup: refused(),
     runAsNonRoot: refused(undefined, z.literal(false)),
     runAsUser: refused(),
