@@ -79,7 +79,7 @@ fn openNullDevice(context: *Context) Error!void {
 pub fn makeReadOnly(context: *Context, op: schema.MakeReadOnly) Error!void {
     const report = context.report;
     const name = context.view.text(op.target);
-    // The root itself, and nothing that is mounted in it.
+    // Of the root the mount itself; of others everything that is mounted below, too.
     if (name.len == 1) return mounts.restrict(report, context.root.raw, .{ .rdonly = true }, false);
     const target = context.beneathRoot(name, .fail) catch |err| {
         if (report.errno == @intFromEnum(linux.E.NOENT)) return;

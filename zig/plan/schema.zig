@@ -256,7 +256,6 @@ pub const Mask = extern struct {
     target: Text,
 };
 
-/// Missing is fine. With all that is mounted below, but "/" alone.
 pub const MakeReadOnly = extern struct {
     pub const stages = .{.enter};
     target: Text,
