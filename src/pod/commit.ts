@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import type { CommitImageOptions } from "../image/types.ts";
 import type { ImageOptions } from "./types.ts";
-import type { PodState } from "./state.ts";
+import type { PodState } from "./read-state.ts";
 
 /** Mounted by peapod in every container. */
 const ownNames = ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys"];

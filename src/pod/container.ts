@@ -5,7 +5,7 @@ import type { KeeperClient } from "../launch/keeper-client.ts";
 import { closeFd, openNull } from "../native/syscalls.ts";
 import { openReadPipe, openWritePipe } from "./pipes.ts";
 import { signalNumber } from "./record.ts";
-import type { ContainerEntry } from "./state.ts";
+import type { ContainerEntry } from "./read-state.ts";
 import type { Attachment, Container, ContainerState, ExitStatus } from "./types.ts";
 
 export interface ContainerHost {

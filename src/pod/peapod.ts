@@ -23,8 +23,10 @@ import { isKeeperAlive, readRecord } from "./record.ts";
 import { RunningPod } from "./running-pod.ts";
 import { printPodPlan } from "./plans.ts";
 import { aborted, startPod } from "./start.ts";
-import { findPlaces, findRangeClaim, linkTarget, names, readPodState } from "./state.ts";
+import { findPlaces, findRangeClaim, linkTarget, names } from "./state.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.ts";
+
+type ReadPodState = typeof import("./read-state.ts").readPodState;
 
 const podPidsDefault = 4096;
 const queueDefault = 1000;
@@ -150,11 +152,12 @@ export class PodHost implements AsyncDisposable {
     });
   }
 
-  list(): readonly (Pod | BrokenPod)[] {
-    return names(`${this.places.state}/pods`).map((uid) => this.#open(uid));
+  async list(): Promise<readonly (Pod | BrokenPod)[]> {
+    const { readPodState } = await import("./read-state.ts");
+    return names(`${this.places.state}/pods`).map((uid) => this.#open(uid, readPodState));
   }
 
-  #open(uid: string): Pod | BrokenPod {
+  #open(uid: string, readPodState: ReadPodState): Pod | BrokenPod {
     const own = [...this.#own].find((pod) => pod.uid === uid);
     if (own) return own;
     const directory = `${this.places.state}/pods/${uid}`;
@@ -181,15 +184,15 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
-  get(name: string): Pod {
-    const found = this.#find(name);
+  async get(name: string): Promise<Pod> {
+    const found = await this.#find(name);
     if ("error" in found) throw found.error;
     return found;
   }
 
   /** By `namespace/name`, by name in `default`, then by a unique prefix of a name or a uid. */
-  #find(name: string): Pod | BrokenPod {
-    const pods = this.list();
+  async #find(name: string): Promise<Pod | BrokenPod> {
+    const pods = await this.list();
     const exact = pods.find(
       (pod) => qualified(pod) === (name.includes("/") ? name : `default/${name}`),
     );
@@ -217,7 +220,7 @@ export class PodHost implements AsyncDisposable {
   async down(name: string, options: { readonly graceMs?: number }): Promise<boolean> {
     let found: Pod | BrokenPod;
     try {
-      found = this.#find(name);
+      found = await this.#find(name);
     } catch (error) {
       if (error instanceof PodError && error.code === "pod.not-found") return false;
       throw error;
@@ -235,7 +238,9 @@ export class PodHost implements AsyncDisposable {
 
   async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
     const { commitContainer } = await import("./commit.ts");
-    const state = readPodState(`${this.places.state}/pods/${this.get(name).uid}`);
+    const { readPodState } = await import("./read-state.ts");
+    const { uid } = await this.get(name);
+    const state = readPodState(`${this.places.state}/pods/${uid}`);
     const { images } = this.#options;
     return commitContainer(state, this.places.root, image, { ...options, images });
   }
@@ -246,10 +251,13 @@ export class PodHost implements AsyncDisposable {
 
   /** Once for all that happens in one turn of the event loop. */
   #weighLater(): void {
-    this.#weighing ??= setTimeout(() => {
-      this.#weighing = undefined;
-      updateQosWeights(`${this.places.state}/pods`, this.facts());
-    }, 0);
+    this.#weighing ??= setTimeout(() => this.#weigh(), 0);
+  }
+
+  #weigh(): void {
+    clearTimeout(this.#weighing);
+    this.#weighing = undefined;
+    updateQosWeights(`${this.places.state}/pods`, this.facts());
   }
 
   /** Of the pods that this object started or opened. */
@@ -296,6 +304,8 @@ export class PodHost implements AsyncDisposable {
     const results = await Promise.allSettled(
       [...this.#own].map((pod) => pod[Symbol.asyncDispose]()),
     );
+    // A command exits right after this, and its timers with it.
+    if (this.#weighing !== undefined) this.#weigh();
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
     for (const listener of this.#listeners) listener();

@@ -1,10 +1,11 @@
 // Weights of the groups that Burstable and BestEffort pods share, by the kubelet's rule. Recomputed
 // when pods come and go, off every path that somebody waits on.
 
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { qosParentCpuWeight } from "../plan/cgroup-values.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
-import { names, readPodState } from "./state.ts";
+import type { PodState } from "./read-state.ts";
+import { names } from "./state.ts";
 
 export function updateQosWeights(podsDirectory: string, facts: HostFacts): void {
   if (!facts.cgroup.controllers.has("cpu")) return;
@@ -18,8 +19,10 @@ export function updateQosWeights(podsDirectory: string, facts: HostFacts): void 
 /** None for pods of another class, and for one that is starting or going at this moment. */
 function burstableRequest(directory: string): number[] {
   try {
-    const { qosClass, cpuRequestMilli } = readPodState(directory);
-    return qosClass === "Burstable" ? [cpuRequestMilli] : [];
+    const state: Partial<PodState> = JSON.parse(readFileSync(`${directory}/pod.json`, "utf8"));
+    const { qosClass, cpuRequestMilli } = state;
+    const isCounted = qosClass === "Burstable" && typeof cpuRequestMilli === "number";
+    return isCounted ? [cpuRequestMilli] : [];
   } catch {
     return [];
   }

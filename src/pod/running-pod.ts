@@ -19,7 +19,7 @@ import {
 } from "./keepers.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, namespaceInode, readRecord } from "./record.ts";
-import type { ContainerEntry, PodState } from "./state.ts";
+import type { ContainerEntry, PodState } from "./read-state.ts";
 import { readStats } from "./stats.ts";
 import { containerStates, podObject } from "./status.ts";
 import type {

@@ -25,7 +25,7 @@ import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import { RunningPod } from "./running-pod.ts";
-import type { PodState } from "./state.ts";
+import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
 import { names, writePodState } from "./state.ts";

@@ -1,7 +1,7 @@
 // A pod as Kubernetes would print it: a v1 Pod with its status, computed from the state, the record
 // and nothing else.
 
-import type { PodState } from "./state.ts";
+import type { PodState } from "./read-state.ts";
 import type { KeeperRecord, ProcessRecord } from "./record.ts";
 import { isKeeperAlive } from "./record.ts";
 import type { ContainerState, ExitStatus } from "./types.ts";

@@ -38,7 +38,7 @@ async function start(host: TestHost, manifest: PodManifest, options: UpOptions, 
 /** By somebody who was not there, and again to see that it stays so. */
 async function downAll(host: TestHost): Promise<string[]> {
   await using another = host.another();
-  const uids = another.list().map(({ uid }) => uid);
+  const uids = (await another.list()).map(({ uid }) => uid);
   for (const uid of uids) await another.down(uid, { graceMs: 0 });
   for (const uid of uids) expect(await another.down(uid, {})).toBe(false);
   // Whoever started a keeper reaps it a moment after it has gone.
@@ -192,8 +192,8 @@ kernelTest(
     await child.exited;
 
     await using another = host.another();
-    const pod = another.get("left");
-    const lines = async () => (await logOf(pod as Pod, "ticking")).split("\n").length;
+    const pod = await another.get("left");
+    const lines = async () => (await logOf(pod, "ticking")).split("\n").length;
     const before = await lines();
     expect(await eventually(lines, (now) => now > before + 5)).toBeGreaterThan(before + 5);
     const exit = await pod.container("short").exited;
@@ -222,7 +222,7 @@ kernelTest("exits that nobody saw are in the record of the pod", async () => {
   await child.exited;
   await Bun.sleep(400);
   await using another = host.another();
-  const pod = another.get("record");
+  const pod = await another.get("record");
   expect(await pod.container("only").state()).toMatchObject({
     ...{ phase: "terminated", pid: 0, exit: { exitCode: 3 } },
   });

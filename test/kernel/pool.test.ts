@@ -106,7 +106,7 @@ kernelTest("nothing of the pool outlives who opened it, however that ends", asyn
   await child.exited;
   expect((await untilKeepers(0)).length).toBe(0);
   await using another = host.another();
-  for (const { uid } of another.list()) await another.down(uid, { graceMs: 0 });
+  for (const { uid } of await another.list()) await another.down(uid, { graceMs: 0 });
   // Groups without a keeper are removed by a later start, once they are old enough.
   for (const uid of readdirSync(join(host.cgroupRoot, "keepers"), { withFileTypes: true })) {
     if (uid.isDirectory()) Bun.spawnSync(["rmdir", join(host.cgroupRoot, "keepers", uid.name)]);

@@ -1,0 +1,90 @@
+// What a pod's `pod.json` says, checked. Loaded by who opens a pod that is there already: a start
+// does not wait for the check to be compiled.
+
+import { readFileSync } from "node:fs";
+import Type from "typebox";
+import { Compile } from "typebox/compile";
+import type { Static } from "typebox";
+import { PodError } from "../errors/pod-error.ts";
+import type { PodPlaces } from "../spec/resolved.ts";
+
+const Text = Type.String();
+const ContainerEntry = Type.Object({
+  name: Text,
+  id: Text,
+  process: Type.Integer(),
+  env: Type.Array(Text),
+  workingDir: Text,
+  /** Missing where it is no image of the store. */
+  imageId: Type.Optional(Text),
+  /** Missing where it is root. */
+  user: Type.Optional(
+    Type.Object({
+      uid: Type.Integer(),
+      gid: Type.Integer(),
+      groups: Type.Array(Type.Integer()),
+    }),
+  ),
+  oomScoreAdj: Type.Integer(),
+  tty: Type.Boolean(),
+  stdin: Type.Boolean(),
+  logName: Text,
+});
+
+const PodStateSchema = Type.Object({
+  version: Type.Literal(1),
+  uid: Text,
+  name: Text,
+  namespace: Text,
+  createdMs: Type.Number(),
+  graceMs: Type.Integer(),
+  qosClass: Text,
+  /** Sum of the containers' requests, for the weight of the group that all Burstable pods share. */
+  cpuRequestMilli: Type.Integer(),
+  hostname: Text,
+  userNamespace: Type.Boolean(),
+  ids: Type.Object({ firstId: Type.Integer(), count: Type.Integer(), claim: Text }),
+  places: Type.Object({
+    uid: Text,
+    stateParent: Text,
+    namesParent: Text,
+    nameLink: Text,
+    rangesParent: Text,
+    dataParent: Text,
+    logsParent: Text,
+    logsName: Text,
+    cgroupParent: Text,
+    cgroupName: Text,
+    keepersParent: Text,
+  }),
+  containers: Type.Array(ContainerEntry),
+  manifest: Type.Record(Text, Type.Unknown()),
+});
+
+export type PodState = Omit<Static<typeof PodStateSchema>, "places"> & {
+  readonly places: PodPlaces;
+};
+export type ContainerEntry = Static<typeof ContainerEntry>;
+
+const validator = Compile(PodStateSchema);
+
+export function readPodState(directory: string): PodState {
+  const path = `${directory}/pod.json`;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(path, "utf8"));
+  } catch (error) {
+    throw broken(path, error instanceof Error ? error.message : String(error));
+  }
+  // Paths are branded; the check saw strings.
+  if (validator.Check(value)) return value as unknown as PodState;
+  const [first] = validator.Errors(value);
+  throw broken(path, first ? `${first.instancePath} ${first.message}` : "not a pod's state");
+}
+
+function broken(path: string, why: string): PodError {
+  return new PodError({
+    code: "pod.keeper-lost",
+    message: `the pod's state ${path} cannot be read: ${why}`,
+  });
+}
