@@ -5,7 +5,7 @@ import { expect } from "bun:test";
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { PodError } from "../../src/errors/pod-error.ts";
-import type { Pod, UpOptions } from "../../src/pod/types.ts";
+import type { UpOptions } from "../../src/pod/types.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
 import { eventually, hostMissing, logOf, openTestHost, podOf } from "../support/host.ts";
