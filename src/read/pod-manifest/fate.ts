@@ -1,5 +1,5 @@
 // What becomes of a field of the Pod API: a field of the schema is supported unless it is marked
-// here. The marks sit on the zod schema itself, so the names that are known, their types and their
+// here. The marks stand in the schema itself, so the names that are known, their types and their
 // fates are one table.
 
 import * as z from "zod";
@@ -12,12 +12,17 @@ interface Inert {
   readonly honoured?: z.ZodType;
 }
 
-/** A field that the Pod API has and peapod does not act on. */
-interface Refused {
-  readonly fate: "refused";
+/** A field that the Pod API has and peapod does not act on. zod never sees one. */
+class Refused {
+  readonly fate = "refused";
   readonly reason: string;
   /** Values that ask for what happens anyway: accepted, as leaving the field out is. */
-  readonly same?: z.ZodType;
+  readonly same: (() => z.ZodType) | undefined;
+
+  constructor(reason: string, same: (() => z.ZodType) | undefined) {
+    this.reason = reason;
+    this.same = same;
+  }
 }
 
 /**
@@ -26,12 +31,14 @@ interface Refused {
  */
 z.config({ jitless: true });
 
-const marks = new WeakMap<z.core.$ZodType, Inert | Refused>();
+const marks = new WeakMap<z.core.$ZodType, Inert>();
+/** With the refused ones. */
+const fieldsOf = new WeakMap<z.core.$ZodType, Readonly<Record<string, Field>>>();
+
+type Field = z.core.$ZodType | Refused;
 
 /** One way to say it, so that a reader can search for it. */
 export const notYet = "not supported yet";
-/** Shared: the time until a command starts is made of schemas. */
-const nothing = z.never();
 const sameAsAbsent = "the same as leaving it out";
 
 export function inert<Schema extends z.ZodType>(
@@ -51,18 +58,29 @@ export function inertRequired<Schema extends z.ZodType>(schema: Schema, reason: 
 }
 
 /**
+ * A mapping with these fields and no others. Most fields of a Pod are refused: no schema is made of
+ * them, for the time until a command starts is made of schemas.
+ */
+export function fields<Shape extends z.core.$ZodShape>(
+  shape: Shape,
+): z.ZodObject<Shape, z.core.$strict> {
+  const all: Readonly<Record<string, Field>> = shape;
+  const seen = Object.entries(all).filter(([, field]) => !isRefused(field));
+  const schema = z.strictObject(Object.fromEntries(seen) as Shape);
+  fieldsOf.set(schema, all);
+  return schema;
+}
+
+/**
  * The type of the field is `undefined` or one of the harmless values: TypeScript refuses it as
  * well.
  */
 export function refused<Schema extends z.ZodType = z.ZodNever>(
   reason: string = notYet,
-  same?: Schema,
+  same?: () => Schema,
 ): z.ZodOptional<Schema> {
-  // Without a harmless value nothing fits, which is what the default of `Schema` says.
-  const accepted = (same ?? nothing) as unknown as Schema;
-  const field = accepted.optional();
-  marks.set(field, { fate: "refused", reason, ...(same && { same }) });
-  return field;
+  // What it is to TypeScript; `fields` keeps it from zod.
+  return new Refused(reason, same) as unknown as z.ZodOptional<Schema>;
 }
 
 export type Fate =
@@ -71,8 +89,8 @@ export type Fate =
 /**
  * What becomes of a value at a field. `undefined` when nothing is marked, so that its parts decide.
  */
-export function fateOf(schema: z.core.$ZodType, value: unknown): Fate | undefined {
-  const mark = marks.get(schema);
+export function fateOf(field: Field, value: unknown): Fate | undefined {
+  const mark = markOf(field);
   if (mark && value === null) return { fate: "inert", reason: sameAsAbsent };
   switch (mark?.fate) {
     case undefined:
@@ -80,10 +98,20 @@ export function fateOf(schema: z.core.$ZodType, value: unknown): Fate | undefine
     case "inert":
       return mark.honoured?.safeParse(value).success ? { fate: "supported" } : mark;
     case "refused":
-      return mark.same?.safeParse(value).success ? { fate: "inert", reason: sameAsAbsent } : mark;
+      return mark.same?.().safeParse(value).success
+        ? { fate: "inert", reason: sameAsAbsent }
+        : mark;
     default:
       return mark satisfies never;
   }
+}
+
+export function isRefused(field: Field): field is Refused {
+  return field instanceof Refused;
+}
+
+function markOf(field: Field): Inert | Refused | undefined {
+  return isRefused(field) ? field : marks.get(field);
 }
 
 /**
@@ -98,11 +126,17 @@ export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return wrapped ? unwrap(schema.def.innerType) : schema;
 }
 
-/** The schema of a key: its own, or that of a pattern such as `hugepages-*`. */
-export function fieldSchema(object: z.ZodObject, key: string): z.core.$ZodType | undefined {
-  if (Object.hasOwn(object.shape, key)) return object.shape[key];
-  const pattern = Object.keys(object.shape).find((name) => matchesPattern(name, key));
-  return pattern === undefined ? undefined : object.shape[pattern];
+/** Of a mapping, in its order. */
+export function allFields(object: z.ZodObject): Readonly<Record<string, Field>> {
+  return fieldsOf.get(object) ?? object.shape;
+}
+
+/** The field of a key: its own, or that of a pattern such as `hugepages-*`. */
+export function fieldAt(object: z.ZodObject, key: string): Field | undefined {
+  const all = allFields(object);
+  if (Object.hasOwn(all, key)) return all[key];
+  const pattern = Object.keys(all).find((name) => matchesPattern(name, key));
+  return pattern === undefined ? undefined : all[pattern];
 }
 
 function matchesPattern(pattern: string, key: string): boolean {
@@ -124,10 +158,10 @@ export function listFields(schema: z.core.$ZodType, field = ""): FieldRow[] {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodArray) return listFields(inner.element, `${field}[]`);
   if (!(inner instanceof z.ZodObject)) return [{ field, fate: "supported", reason: "" }];
-  const rows: [string, z.core.$ZodType][] = Object.entries(inner.shape);
-  return rows.flatMap(([key, child]) => {
+  return Object.entries(allFields(inner)).flatMap(([key, child]) => {
     const path = field === "" ? key : `${field}.${key}`;
-    const mark = marks.get(child);
-    return mark ? [{ field: path, fate: mark.fate, reason: mark.reason }] : listFields(child, path);
+    const mark = markOf(child);
+    if (mark) return [{ field: path, fate: mark.fate, reason: mark.reason }];
+    return isRefused(child) ? [] : listFields(child, path);
   });
 }

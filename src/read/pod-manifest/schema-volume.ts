@@ -1,13 +1,13 @@
 // A volume of the manifest: exactly one source. The sources that peapod lacks are named as well.
 
 import * as z from "zod";
-import { notYet, refused } from "./fate.ts";
+import { fields, notYet, refused } from "./fate.ts";
 import { DnsLabel, HostPathText, quantity } from "./text.ts";
 
 const plugin = "network storage plugins are not supported; mount it on the host and use hostPath";
 const removed = "Kubernetes has removed it, or moved it to a storage plugin";
 
-const EmptyDir = z.strictObject({
+const EmptyDir = fields({
   medium: z
     .enum(["", "Memory"], {
       error: ({ input }) => (String(input).startsWith("HugePages") ? notYet : undefined),
@@ -29,10 +29,10 @@ const HostPathType = z.enum([
   "Socket",
 ]);
 
-export const Volume = z.strictObject({
+export const Volume = fields({
   name: DnsLabel,
   emptyDir: EmptyDir.optional(),
-  hostPath: z.strictObject({ path: HostPathText, type: HostPathType.optional() }).optional(),
+  hostPath: fields({ path: HostPathText, type: HostPathType.optional() }).optional(),
 
   configMap: refused(),
   downwardAPI: refused(),

@@ -5,7 +5,7 @@
 import * as z from "zod";
 import { Container, PodSecurityContext } from "./schema-container.ts";
 import { Volume } from "./schema-volume.ts";
-import { inert, refused } from "./fate.ts";
+import { fields, inert, refused } from "./fate.ts";
 import { DnsLabel, DnsSubdomain, Hostname } from "./text.ts";
 
 const noScheduler = "there is one host; nothing is scheduled";
@@ -18,7 +18,7 @@ const graceSecondsMax = 2_147_483_647;
 
 const Texts = z.record(z.string(), z.string()).readonly();
 
-const Metadata = z.strictObject({
+const Metadata = fields({
   name: DnsSubdomain,
   namespace: DnsLabel.optional(),
   labels: Texts.optional(),
@@ -39,7 +39,7 @@ const Metadata = z.strictObject({
 const none = z.tuple([]).readonly();
 const Objects = z.array(z.looseObject({})).readonly();
 
-const Spec = z.strictObject({
+const Spec = fields({
   containers: z
     .array(Container)
     .min(1, "required value")
@@ -89,25 +89,24 @@ const Spec = z.strictObject({
 
   activeDeadlineSeconds: refused(),
   dnsConfig: refused(),
-  dnsPolicy: refused(
-    "not supported yet; the pod resolves names as the host does",
+  dnsPolicy: refused("not supported yet; the pod resolves names as the host does", () =>
     z.enum(["ClusterFirst", "ClusterFirstWithHostNet", "Default"]),
   ),
-  ephemeralContainers: refused("cannot be in a new pod, by Kubernetes' own rule", none),
-  hostAliases: refused(undefined, none),
+  ephemeralContainers: refused("cannot be in a new pod, by Kubernetes' own rule", () => none),
+  hostAliases: refused(undefined, () => none),
   hostnameOverride: refused(),
-  initContainers: refused(undefined, none),
-  os: refused("peapod runs on Linux only", z.strictObject({ name: z.literal("linux") })),
+  initContainers: refused(undefined, () => none),
+  os: refused("peapod runs on Linux only", () => z.strictObject({ name: z.literal("linux") })),
   overhead: refused(),
-  readinessGates: refused(undefined, none),
-  resourceClaims: refused(undefined, none),
-  resources: refused(undefined, z.strictObject({})),
+  readinessGates: refused(undefined, () => none),
+  resourceClaims: refused(undefined, () => none),
+  resources: refused(undefined, () => z.strictObject({})),
   runtimeClassName: refused(),
-  setHostnameAsFQDN: refused(undefined, z.literal(false)),
+  setHostnameAsFQDN: refused(undefined, () => z.literal(false)),
   subdomain: refused(),
 });
 
-export const Pod = z.strictObject({
+export const Pod = fields({
   apiVersion: z.literal("v1").optional(),
   kind: z.literal("Pod").optional(),
   metadata: Metadata,

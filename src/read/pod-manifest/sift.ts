@@ -2,7 +2,7 @@
 // to be had. What it keeps is for zod to check.
 
 import * as z from "zod";
-import { fateOf, fieldSchema, listFields, unwrap } from "./fate.ts";
+import { allFields, fateOf, fieldAt, isRefused, listFields, unwrap } from "./fate.ts";
 import type { Fate } from "./fate.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
@@ -66,9 +66,10 @@ function sift(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string):
 
 function siftMap(sieve: Sieve, schema: z.ZodObject, map: TreeMap, field: string): Tree {
   const kept: [string, Tree][] = [];
+  let hasFields = false;
   for (const [key, value] of Object.entries(map)) {
     const path = fieldOf(field, key);
-    const child = fieldSchema(schema, key);
+    const child = fieldAt(schema, key);
     if (!child) {
       sieve.flaws.push(unknownField(schema, key, path));
       continue;
@@ -81,9 +82,12 @@ function siftMap(sieve: Sieve, schema: z.ZodObject, map: TreeMap, field: string)
     if (fate || value === null) sieve.fates.push({ field: path, fate: fate ?? supported });
     // A null is the same as leaving the field out, wherever Go decodes it.
     if (value === null) continue;
+    hasFields = true;
+    // A refused field with a harmless value was checked by that.
+    if (isRefused(child)) continue;
     kept.push([key, fate ? value : sift(sieve, child, value, path)]);
   }
-  if (kept.length === 0) sieve.fates.push({ field, fate: supported });
+  if (!hasFields) sieve.fates.push({ field, fate: supported });
   return Object.fromEntries(kept);
 }
 
@@ -116,7 +120,7 @@ function acceptedFields(): readonly string[] {
 
 function unknownField(schema: z.ZodObject, key: string, field: string): Flaw {
   const flaw = { code: "manifest.unknown-field", field, message: "unknown field" } as const;
-  const near = suggestWord(key, Object.keys(schema.shape));
+  const near = suggestWord(key, Object.keys(allFields(schema)));
   if (near !== undefined) return { ...flaw, hint: `did you mean ${near}?` };
   const elsewhere = acceptedFields().filter(
     (path) => path.endsWith(`.${key}`) || path.endsWith(`.${key}[]`),
