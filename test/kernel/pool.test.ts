@@ -29,8 +29,12 @@ function keepers(): string[] {
 }
 
 function pidOf(uid: string): number | undefined {
-  const procs = readFileSync(join(host.cgroupRoot, "keepers", uid, "cgroup.procs"), "utf8");
-  return procs === "" ? undefined : Number.parseInt(procs);
+  try {
+    const procs = readFileSync(join(host.cgroupRoot, "keepers", uid, "cgroup.procs"), "utf8");
+    return procs === "" ? undefined : Number.parseInt(procs);
+  } catch {
+    return undefined; // Gone since it was listed.
+  }
 }
 
 const untilKeepers = (count: number) => eventually(keepers, ({ length }) => length === count);
