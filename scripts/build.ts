@@ -89,10 +89,23 @@ async function buildExecutable(): Promise<void> {
 }
 
 async function bundle(config: Bun.BuildConfig): Promise<void> {
-  const built = await Bun.build({ target: "bun", format: "esm", ...config, throw: false });
+  const plugins = [yamlModules];
+  const built = await Bun.build({ target: "bun", format: "esm", plugins, ...config, throw: false });
   for (const log of built.logs) console.error(String(log));
   if (!built.success) throw new StepError("bun build found the errors above");
 }
+
+/**
+ * yaml offers its CommonJS to all that run outside of browsers, and a bundle has to evaluate the
+ * whole of that; of its ES modules, the same code, only what is used is left.
+ */
+const yamlModules: Bun.BunPlugin = {
+  name: "yaml's ES modules",
+  setup: (build) => {
+    const path = join(root, "node_modules/yaml/browser/dist/index.js");
+    build.onResolve({ filter: /^yaml$/ }, () => ({ path }));
+  },
+};
 
 function hostArchitecture(): Architecture {
   const found = architectures.find((name) => name === process.arch);
