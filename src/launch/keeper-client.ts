@@ -299,9 +299,12 @@ const emptyReply: Reply = {
   trace: [],
 };
 
+const decoder = new TextDecoder();
+
 function readReply(body: Uint8Array): Reply {
   const values = unpackStruct(reply, body);
-  const text = new TextDecoder().decode(body.subarray(reply.size));
+  // Only a failure has something to say.
+  const text = body.length > reply.size ? decoder.decode(body.subarray(reply.size)) : "";
   const nul = text.indexOf("\0");
   return {
     status: statuses[values.status] ?? "invalid",

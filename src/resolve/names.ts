@@ -1,7 +1,7 @@
 // The host's part in a pod's generated files: its name servers, and its hosts file where the pod
 // shares its network.
 
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import type { ResolvConfInput } from "./generated-files.ts";
 import { printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
 
@@ -13,16 +13,17 @@ export function printHostsFor(network: "POD" | "NODE", hostname: string): string
 
 /**
  * systemd-resolved's stub listens on the host's loopback, which a pod does not share: its upstream
- * list then.
+ * list then (man 8 systemd-resolved).
  */
-const resolvConfPaths = ["/run/systemd/resolve/resolv.conf", "/etc/resolv.conf"];
+const stub = "127.0.0.53";
+const upstreamPath = "/run/systemd/resolve/resolv.conf";
 
 /** The file is read for every pod, and understood again only when it has changed. */
 let last = { file: "", printed: "" };
 
 export function printResolvConfFor(): string {
-  const path = resolvConfPaths.find((candidate) => existsSync(candidate));
-  const file = path === undefined ? "" : read(path);
+  const own = read("/etc/resolv.conf");
+  const file = own.includes(stub) ? read(upstreamPath) || own : own;
   if (file !== last.file) last = { file, printed: printResolvConf(readResolvConf(file)) };
   return last.printed;
 }
