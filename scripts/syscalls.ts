@@ -43,11 +43,11 @@ function readTable(zig: string, name: string): [string, number][] {
 function printTables(tables: Readonly<Record<string, [string, number][]>>): string {
   const printed = Object.entries(tables).map(
     ([arch, members]) =>
-      `  ${arch}: {\n${members.map(([name, number]) => `    ${name}: ${number},\n`).join("")}  },\n`,
+      `  ${arch}: () => ({\n${members.map(([name, number]) => `    ${name}: ${number},\n`).join("")}  }),\n`,
   );
   return [
     "// Printed by scripts/syscalls.ts from the tables of Zig's standard library. Do not edit.\n",
-    "/** System call numbers by the kernel's names. */",
+    "/** System call numbers by the kernel's names; made when a filter has to be compiled. */",
     `export const syscalls = {\n${printed.join("")}} as const;`,
     "",
   ].join("\n");

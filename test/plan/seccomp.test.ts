@@ -23,8 +23,10 @@ function target(arch: SeccompArch, held: readonly string[] = defaultCapabilities
   return { arch, capabilities: new Set(held), kernel: [6, 1] };
 }
 
+const tables = { x64: syscalls.x64(), arm64: syscalls.arm64() };
+
 function table(arch: SeccompArch): Readonly<Record<string, number>> {
-  return syscalls[arch];
+  return tables[arch];
 }
 
 function decide(profile: SeccompProfile, to: SeccompTarget, call: Call): SeccompAction {

@@ -21,11 +21,15 @@ export interface Range {
 }
 
 export function rangesOf(profile: SeccompProfile, target: SeccompTarget): Range[] {
-  const byName = fatesByName(profile, target);
+  const tables = { x64: syscalls.x64(), arm64: syscalls.arm64() };
+  // A call of one architecture may be named for both, as profiles do; one that neither has is a
+  // typing error.
+  const known = new Set([...Object.keys(tables.x64), ...Object.keys(tables.arm64)]);
+  const byName = fatesByName(profile, target, known);
   const unknown: Fate = [{ action: profile.unknownNumber }];
   const otherwise: Fate = [{ action: profile.otherwise }];
 
-  const names = namesByNumber(syscalls[target.arch]);
+  const names = namesByNumber(tables[target.arch]);
   const ranges: Range[] = [];
   // One number more than the table has: it stands for all that follow.
   for (let number = 0; number <= names.length; number++) {
@@ -37,11 +41,15 @@ export function rangesOf(profile: SeccompProfile, target: SeccompTarget): Range[
   return ranges;
 }
 
-function fatesByName(profile: SeccompProfile, target: SeccompTarget): Map<string, Fate> {
+function fatesByName(
+  profile: SeccompProfile,
+  target: SeccompTarget,
+  known: ReadonlySet<string>,
+): Map<string, Fate> {
   const fates = new Map<string, Fate>();
   for (const rule of profile.rules) {
     for (const name of rule.names) {
-      if (!isKnown(name)) throw new Error(`a seccomp profile names the unknown call ${name}`);
+      if (!known.has(name)) throw new Error(`a seccomp profile names the unknown call ${name}`);
       if (!ruleApplies(rule, target)) continue;
       const fate = fates.get(name) ?? [];
       if (isDecided(fate)) continue;
@@ -58,14 +66,6 @@ function fatesByName(profile: SeccompProfile, target: SeccompTarget): Map<string
 function isDecided(fate: Fate): boolean {
   const last = fate.at(-1);
   return last !== undefined && last.argument === undefined;
-}
-
-/**
- * A call of one architecture may be named for both, as profiles do; one that neither has is a
- * typing error.
- */
-function isKnown(name: string): boolean {
-  return Object.hasOwn(syscalls.x64, name) || Object.hasOwn(syscalls.arm64, name);
 }
 
 function namesByNumber(table: Readonly<Record<string, number>>): (string | undefined)[] {

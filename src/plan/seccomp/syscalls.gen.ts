@@ -1,8 +1,8 @@
 // Printed by scripts/syscalls.ts from the tables of Zig's standard library. Do not edit.
 
-/** System call numbers by the kernel's names. */
+/** System call numbers by the kernel's names; made when a filter has to be compiled. */
 export const syscalls = {
-  x64: {
+  x64: () => ({
     read: 0,
     write: 1,
     open: 2,
@@ -387,8 +387,8 @@ export const syscalls = {
     file_getattr: 468,
     file_setattr: 469,
     listns: 470,
-  },
-  arm64: {
+  }),
+  arm64: () => ({
     io_setup: 0,
     io_destroy: 1,
     io_submit: 2,
@@ -715,5 +715,5 @@ export const syscalls = {
     file_getattr: 468,
     file_setattr: 469,
     listns: 470,
-  },
+  }),
 } as const;
