@@ -162,6 +162,8 @@ pub const Keeper = struct {
     /// Launches that are over and hold descriptors yet: the last close of a layer waits for RCU,
     /// and while others build it would make them wait.
     spent: ?*Launch,
+    /// Processes on the way to their exec: those that have a launch.
+    launching: u32,
     ending: Ending,
     grace_ms: u32,
     kill_at_ns: i64,
@@ -198,6 +200,7 @@ pub const Keeper = struct {
         keeper.housekeeping_due = false;
         keeper.later_due = 0;
         keeper.spent = null;
+        keeper.launching = 0;
         keeper.ending = .no;
         keeper.grace_ms = 0;
         keeper.kill_at_ns = 0;
@@ -226,14 +229,6 @@ pub const Keeper = struct {
     pub fn isCrowded(keeper: *const Keeper) bool {
         const many = 32;
         return keeper.processes_used > many;
-    }
-
-    /// A child is on its way to its exec.
-    pub fn isLaunching(keeper: *Keeper) bool {
-        for (keeper.used()) |*process| {
-            if (process.state == .preparing or process.state == .building) return true;
-        }
-        return false;
     }
 
     pub fn find(keeper: *Keeper, id: u32) ?*Process {

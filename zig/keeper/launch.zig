@@ -131,6 +131,7 @@ fn startProcess(
         .arrived_ns = now,
         .wake_ns = now + @as(i64, view.header().deadline_ms) * std.time.ns_per_ms,
     };
+    keeper.launching += 1;
     if (target) |found| {
         fillTarget(launch, found);
         process.cgroup_parent = found.cgroup.raw;
@@ -161,12 +162,9 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     process.pid = context.pid;
     process.pidfd = context.process;
     context.process = .none;
-    if (is_crowded) for ([_]*Fd{
-        &process.pidfd,
-        &process.out,
-        &process.err,
-        &process.stdin,
-    }) |fd| fd.raise(first_high);
+    if (is_crowded) inline for (.{ "pidfd", "out", "err", "stdin" }) |name| {
+        @field(process, name).raise(first_high);
+    };
     process.later_due = true;
     keeper.later_due += 1;
     keepGroup(process, context);
@@ -304,6 +302,7 @@ fn started(keeper: *Keeper, process: *Process) void {
     launch.next = keeper.spent;
     keeper.spent = launch;
     process.launch = null;
+    keeper.launching -= 1;
 }
 
 pub fn freeSpent(keeper: *Keeper) void {
@@ -327,6 +326,7 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     sendReply(keeper, process.client, status, launch.report, process.id, process.arrived_ns);
     free(launch);
     process.launch = null;
+    keeper.launching -= 1;
     refuseWaiting(keeper, process.id);
     leave.forget(keeper, process);
 }

@@ -92,7 +92,7 @@ fn idle(keeper: *Keeper) void {
     if (keeper.later_due > 0) return runLater(keeper);
     if (keeper.sweep_due) return end.sweep(keeper);
     if (keeper.housekeeping_due) return housekeeping.run(keeper);
-    if (!keeper.isLaunching()) launch.freeSpent(keeper);
+    if (keeper.launching == 0) launch.freeSpent(keeper);
 }
 
 /// One launch at a time, so that a child that has exec'd in between is heard of.
@@ -108,7 +108,7 @@ fn runLater(keeper: *Keeper) void {
 fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.housekeeping_due or keeper.later_due > 0) return 0;
     if (keeper.sweep_due) return 0;
-    if (keeper.spent != null and !keeper.isLaunching()) return 0;
+    if (keeper.spent != null and keeper.launching == 0) return 0;
     var next: i64 = std.math.maxInt(i64);
     if (keeper.held_until_ns > 0) next = @min(next, keeper.held_until_ns);
     if (keeper.ending == .stopping) next = @min(next, keeper.kill_at_ns);
