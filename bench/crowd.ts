@@ -1,9 +1,12 @@
 // A host with more mounts than usual, without touching the host: a private mount namespace that the
 // measured program is started in.
 
+import { rmdir } from "node:fs/promises";
+
 /**
  * The command, run in a mount namespace with `mounts` further mounts. Below `directory.mounts`,
- * which must not hold anything; all is gone with the namespace's last process.
+ * which must not hold anything; the mounts are gone with the namespace's last process, and the
+ * directory with `leaveCrowd`.
  */
 export function inCrowd(
   command: readonly string[],
@@ -16,4 +19,9 @@ export function inCrowd(
     'exec "$@"';
   const words = [`${options.directory}.mounts`, String(options.mounts), ...command];
   return ["unshare", "-m", "--propagation", "private", "sh", "-c", script, "sh", ...words];
+}
+
+/** When the command has ended; a crowd of none has left nothing. */
+export async function leaveCrowd(directory: string): Promise<void> {
+  await rmdir(`${directory}.mounts`).catch(() => {});
 }

@@ -3,7 +3,7 @@
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cell, Job, Sample, Subject, Work } from "./cell.ts";
-import { inCrowd } from "./crowd.ts";
+import { inCrowd, leaveCrowd } from "./crowd.ts";
 import type { Span } from "./floor/critical-path.ts";
 import { metricNames } from "./metric.ts";
 import { weighCrowd } from "./metrics/memory.ts";
@@ -157,6 +157,7 @@ export async function startFloor(
     async end() {
       await child.stdin.end();
       await child.exited;
+      await leaveCrowd(options.directory);
     },
   };
 }

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { type Static, Type } from "typebox";
 import { Value } from "typebox/value";
 import type { Absent, Cell, Job, Sample } from "./cell.ts";
-import { inCrowd } from "./crowd.ts";
+import { inCrowd, leaveCrowd } from "./crowd.ts";
 
 /** What `worker.ts` prints: one line first, and one for each line that it reads. */
 const Answer = Type.Union([
@@ -97,6 +97,7 @@ function startWorker(job: Job, { isWarm }: { readonly isWarm: boolean }) {
     async end() {
       child.stdin.end();
       await child.exited;
+      await leaveCrowd(directory);
     },
   };
 }

@@ -1,18 +1,11 @@
 // Where peers work: a directory, and a shell in mount and cgroup namespaces of its own. There
 // /sys/fs/cgroup is plain cgroup2, because runtimes refuse a host that mounts v1 groups beside it,
 // its top is a group made for this site, and /run is empty: nothing that a peer makes lies outside.
-import {
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { findCgroupMount } from "../../src/native/host.ts";
-import { inCrowd } from "../crowd.ts";
+import { endGroup } from "../../test/support/groups.ts";
+import { inCrowd, leaveCrowd } from "../crowd.ts";
 
 export type Answer = { readonly status: number; readonly output: string };
 
@@ -77,8 +70,8 @@ export async function openSite(options: {
     async [Symbol.asyncDispose]() {
       for (const lane of lanes.toReversed()) await lane.end();
       await removeGroup(group);
+      await leaveCrowd(directory);
       rmSync(directory, { recursive: true, force: true });
-      rmSync(`${directory}.mounts`, { recursive: true, force: true });
     },
   };
 }
@@ -142,25 +135,5 @@ function endProgramsOf(group: string): void {
 
 /** With whatever a peer has left in it. */
 export async function removeGroup(group: string): Promise<void> {
-  const attemptsMax = 400;
-  try {
-    writeFileSync(`${group}/cgroup.kill`, "1");
-  } catch {
-    return; // The shell has not come so far.
-  }
-  for (let attempt = 0; attempt < attemptsMax && !tryRemove(group); attempt += 1) {
-    await Bun.sleep(5);
-  }
-}
-
-function tryRemove(group: string): boolean {
-  for (const entry of readdirSync(group, { withFileTypes: true })) {
-    if (entry.isDirectory() && !tryRemove(join(group, entry.name))) return false;
-  }
-  try {
-    rmdirSync(group);
-    return true;
-  } catch {
-    return false;
-  }
+  await endGroup(group, 400);
 }

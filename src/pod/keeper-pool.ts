@@ -38,11 +38,6 @@ export class KeeperPool implements AsyncDisposable {
     this.#refillIn(0);
   }
 
-  /** How many are ready. */
-  get ready(): number {
-    return this.#ready.length;
-  }
-
   /** One that suits such a pod, if there is one that lives. */
   take({ network, ipc, user }: PodSpec["namespaces"]): StartingKeeper | undefined {
     const own = this.#namespaces;

@@ -7,23 +7,15 @@ import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
-import type { ResolvedRoot, ResolvedUser } from "../spec/resolved.ts";
+import type { ResolvedRoot } from "../spec/resolved.ts";
 import { rootUser } from "../spec/resolved.ts";
 import { hostImageEnv, resolveHostImage } from "./host-image.ts";
 
 /** By the text of the manifest. */
 export type ImageSource = ReadonlyMap<string, PreparedImage>;
 
-export interface ResolvedImage {
+export interface ResolvedImage extends Omit<PreparedImage, "layers"> {
   readonly root: ResolvedRoot;
-  readonly id: string;
-  readonly entrypoint: readonly string[];
-  readonly cmd: readonly string[];
-  readonly env: readonly string[];
-  readonly home: string;
-  readonly workingDir: string;
-  readonly user: ResolvedUser;
-  readonly stopSignal: number;
 }
 
 const sigterm = 15;

@@ -1,15 +1,7 @@
 // A peapod with places of its own, for tests of the kernel: nothing of it is left when the test
 // ends, also when it fails, and what the test itself left behind fails it.
 
-import {
-  copyFileSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from "node:fs";
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { findCgroupMount, kernelVersion } from "../../src/native/host.ts";
@@ -18,6 +10,7 @@ import type { StartOptions } from "../../src/pod/start.ts";
 import type { LogOptions, OpenOptions, Pod, UpOptions } from "../../src/pod/types.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import { endGroup } from "./groups.ts";
 import { leaksSince, ownProcesses, type Snapshot, takeSnapshot } from "./leaks.ts";
 import { probeAnswers, probePath } from "./probe.ts";
 
@@ -127,7 +120,8 @@ export class TestHost implements AsyncDisposable {
       const leaks = this.leaks();
       if (leaks.length > 0) throw new Error(`left behind:\n${leaks.join("\n")}`);
     } finally {
-      await removeGroups(this.cgroupRoot);
+      // Only a test that failed leaves something in it.
+      await endGroup(this.cgroupRoot, 200);
       rmSync(this.folder, { recursive: true, force: true });
     }
   }
@@ -212,31 +206,5 @@ export async function eventually<T>(
     const value = await look();
     if (isEnough(value) || performance.now() > end) return value;
     await Bun.sleep(5);
-  }
-}
-
-/** Whatever still runs in there is killed first: only a test that failed leaves something. */
-async function removeGroups(root: string): Promise<void> {
-  try {
-    writeFileSync(`${root}/cgroup.kill`, "1");
-  } catch {
-    return; // It was never made.
-  }
-  const attemptsMax = 200;
-  for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    if (tryRemove(root)) return;
-    await Bun.sleep(5);
-  }
-}
-
-function tryRemove(group: string): boolean {
-  for (const entry of readdirSync(group, { withFileTypes: true })) {
-    if (entry.isDirectory() && !tryRemove(join(group, entry.name))) return false;
-  }
-  try {
-    rmdirSync(group);
-    return true;
-  } catch {
-    return false;
   }
 }
