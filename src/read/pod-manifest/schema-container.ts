@@ -1,7 +1,8 @@
-// A container of the manifest, and the security contexts of a container and of a pod.
+// A container of the manifest.
 
 import * as z from "zod";
 import { fields, inert, inertRequired, notYet, refused } from "./fate.ts";
+import { SecurityContext } from "./schema-security.ts";
 import {
   DnsLabel,
   EnvName,
@@ -22,7 +23,6 @@ const none = z.tuple([]).readonly();
 const noPublishing = "ports are not published on the host yet";
 const documentation = "documentation: every port of the pod is open to whoever reaches the pod";
 const portRange = "must be between 1 and 65535, inclusive";
-const RuntimeDefault = z.strictObject({ type: z.literal("RuntimeDefault") });
 
 const Arguments = z.array(z.string()).max(entriesMax, tooMany(entriesMax)).readonly().optional();
 
@@ -52,49 +52,6 @@ const VolumeMount = fields({
   recursiveReadOnly: refused(undefined, () => z.literal("Disabled")),
   subPathExpr: refused(undefined, () => z.literal("")),
 });
-
-const SecurityContext = fields({
-  allowPrivilegeEscalation: refused(
-    "not supported yet; no_new_privs is set for every container",
-    () => z.literal(false),
-  ),
-  appArmorProfile: refused(),
-  capabilities: fields({
-    add: refused(undefined, () => none),
-    drop: refused(undefined, () => none),
-  }).optional(),
-  privileged: refused(undefined, () => z.literal(false)),
-  procMount: refused(undefined, () => z.literal("Default")),
-  readOnlyRootFilesystem: z.boolean().optional(),
-  runAsGroup: refused(),
-  runAsNonRoot: refused(undefined, () => z.literal(false)),
-  runAsUser: refused(),
-  seLinuxOptions: refused(),
-  seccompProfile: refused(
-    "not supported yet; every container has the RuntimeDefault filter",
-    () => RuntimeDefault,
-  ),
-  windowsOptions: refused("peapod runs on Linux only"),
-}).optional();
-
-export const PodSecurityContext = fields({
-  appArmorProfile: refused(),
-  fsGroup: refused(),
-  fsGroupChangePolicy: refused(undefined, () => z.literal("Always")),
-  runAsGroup: refused(),
-  runAsNonRoot: refused(undefined, () => z.literal(false)),
-  runAsUser: refused(),
-  seLinuxChangePolicy: refused(undefined, () => z.literal("MountOption")),
-  seLinuxOptions: refused(),
-  seccompProfile: refused(
-    "not supported yet; every container has the RuntimeDefault filter",
-    () => RuntimeDefault,
-  ),
-  supplementalGroups: refused(undefined, () => none),
-  supplementalGroupsPolicy: refused(undefined, () => z.literal("Merge")),
-  sysctls: refused(undefined, () => none),
-  windowsOptions: refused("peapod runs on Linux only"),
-}).optional();
 
 export const Container = fields({
   name: DnsLabel,

@@ -3,7 +3,8 @@
 // reason, or refused.
 
 import * as z from "zod";
-import { Container, PodSecurityContext } from "./schema-container.ts";
+import { Container } from "./schema-container.ts";
+import { PodSecurityContext } from "./schema-security.ts";
 import { Volume } from "./schema-volume.ts";
 import { fields, inert, refused } from "./fate.ts";
 import { DnsLabel, DnsSubdomain, Hostname } from "./text.ts";
