@@ -179,6 +179,7 @@ function resolveVolume(
   if (volume.kind === "hostPath") {
     return { kind: "host", name, field, path: volume.path, ...fileTypes[volume.type] };
   }
+  if (volume.kind !== "emptyDir") throw new Error(`the reader lets no ${volume.kind} volume by`);
   const files = resolveFiles(name, options.files[name] ?? {});
   if (volume.medium === "") return { kind: "directory", name, field, files };
   // As the kubelet sizes it: the least of its own limit, the pod's memory and the node's.

@@ -3,7 +3,12 @@
 // here.
 
 import type { Origin } from "../errors/pod-error.ts";
-import type { GuestPath, HostPath } from "./paths.ts";
+import type { ContainerLifeSpec } from "./life.ts";
+import type { ObjectTable } from "./objects.ts";
+import type { GuestPath } from "./paths.ts";
+import type { FieldRef, ResourceFieldRef, VolumeMountSpec, VolumeSpec } from "./volume-spec.ts";
+
+export type { HostPathType, VolumeMountSpec, VolumeSpec } from "./volume-spec.ts";
 
 /** Whose namespace a container lives in, as the CRI's NamespaceMode names it. */
 export type NamespaceMode = "POD" | "CONTAINER" | "NODE";
@@ -16,6 +21,12 @@ export interface PodSpec {
   readonly annotations: Readonly<Record<string, string>>;
   /** `spec.hostname`; resolve/ derives one from the name when it is left out. */
   readonly hostname?: string;
+  readonly subdomain?: string;
+  /** Wins over all other host names. */
+  readonly hostnameOverride?: string;
+  readonly setHostnameAsFqdn: boolean;
+  readonly hostAliases: readonly { readonly ip: string; readonly hostnames: readonly string[] }[];
+  readonly dns: DnsSpec;
   readonly namespaces: {
     readonly network: "POD" | "NODE";
     readonly ipc: "POD" | "NODE";
@@ -25,8 +36,21 @@ export interface PodSpec {
   };
   readonly terminationGraceMs: number;
   readonly restartPolicy: "Always" | "OnFailure" | "Never";
+  /** From the pod's start. */
+  readonly activeDeadlineMs?: number;
+  /** Types of conditions that somebody else has to set before the pod is Ready. */
+  readonly readinessGates: readonly string[];
+  /** `spec.resources`; undefined where the containers' own count. */
+  readonly resources?: { readonly requests: ResourceList; readonly limits: ResourceList };
+  readonly overhead: ResourceList;
+  /** Names of Secrets. */
+  readonly pullSecrets: readonly string[];
   readonly volumes: readonly VolumeSpec[];
+  /** In order; those that restart always are sidecars. */
+  readonly initContainers: readonly ContainerSpec[];
   readonly containers: readonly ContainerSpec[];
+  readonly objects: ObjectTable;
+  readonly workload?: WorkloadRef;
   /**
    * The manifest as written, with Kubernetes' defaults untouched: what `-o yaml` prints as
    * `metadata` and `spec`.
@@ -38,28 +62,21 @@ export interface PodSpec {
   readonly inert: readonly { readonly origin: Origin; readonly reason: string }[];
 }
 
-export type VolumeSpec = {
-  readonly name: string;
-  /** Field path of this volume: `spec.volumes[0]`. */
-  readonly field: string;
-} & (
-  | {
-      readonly kind: "emptyDir";
-      readonly medium: "" | "Memory";
-      readonly sizeLimitBytes?: number;
-    }
-  | { readonly kind: "hostPath"; readonly path: HostPath; readonly type: HostPathType }
-);
+/** `spec.dnsPolicy` and `spec.dnsConfig`. */
+export interface DnsSpec {
+  readonly policy: "ClusterFirst" | "ClusterFirstWithHostNet" | "Default" | "None";
+  readonly nameservers: readonly string[];
+  readonly searches: readonly string[];
+  readonly options: readonly { readonly name: string; readonly value?: string }[];
+}
 
-export type HostPathType =
-  | ""
-  | "Directory"
-  | "DirectoryOrCreate"
-  | "File"
-  | "FileOrCreate"
-  | "Socket"
-  | "CharDevice"
-  | "BlockDevice";
+/** The object whose template a pod was made from. */
+export interface WorkloadRef {
+  readonly kind: "Deployment" | "ReplicaSet" | "StatefulSet" | "DaemonSet" | "Job";
+  readonly name: string;
+  /** Its place among the pods of the template, from 0. */
+  readonly index: number;
+}
 
 export interface ContainerSpec {
   readonly name: string;
@@ -68,7 +85,7 @@ export interface ContainerSpec {
   readonly image: string;
   /** Left out, it depends on the image's tag. */
   readonly imagePullPolicy?: "Always" | "IfNotPresent" | "Never";
-  /** Already expanded with `$(VAR)`; undefined means the image's. */
+  /** Undefined means the image's. */
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: GuestPath;
@@ -79,11 +96,54 @@ export interface ContainerSpec {
     readonly limits: ResourceList;
   };
   readonly volumeMounts: readonly VolumeMountSpec[];
+  readonly ports: readonly PortSpec[];
+  readonly life: ContainerLifeSpec;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly readOnlyRoot: boolean;
   readonly tty: boolean;
 }
+
+export interface PortSpec {
+  readonly field: string;
+  /** Empty for none. */
+  readonly name: string;
+  readonly containerPort: number;
+  /** 0 for one that is not published. */
+  readonly hostPort: number;
+  /** Empty for every address. */
+  readonly hostIP: string;
+  readonly protocol: "TCP" | "UDP" | "SCTP";
+}
+
+/** A variable of `env`, or with `envFrom` all keys of an object. */
+export type EnvSource = { readonly field: string } & (
+  | { readonly kind: "value"; readonly name: string; readonly value: string }
+  | { readonly kind: "ref"; readonly name: string; readonly ref: FieldRef | ResourceFieldRef }
+  | {
+      readonly kind: "key";
+      readonly name: string;
+      readonly object: "configMap" | "secret";
+      readonly objectName: string;
+      readonly key: string;
+      readonly optional: boolean;
+    }
+  | {
+      readonly kind: "file";
+      readonly name: string;
+      readonly volume: string;
+      readonly path: string;
+      readonly key: string;
+      readonly optional: boolean;
+    }
+  | {
+      readonly kind: "all";
+      readonly prefix: string;
+      readonly object: "configMap" | "secret";
+      readonly objectName: string;
+      readonly optional: boolean;
+    }
+);
 
 /** Requests are copied from limits where missing, as the API server does. */
 export interface ResourceList {
@@ -91,16 +151,9 @@ export interface ResourceList {
   readonly cpuMilli?: number;
   /** Bytes, rounded up. */
   readonly memoryBytes?: number;
-}
-
-export interface VolumeMountSpec {
-  /** Name of an entry of `volumes`. */
-  readonly name: string;
-  readonly field: string;
-  readonly mountPath: GuestPath;
-  readonly readOnly: boolean;
-  /** Relative, without `..`; empty components removed. */
-  readonly subPath?: string;
+  readonly ephemeralStorageBytes?: number;
+  /** Page size as the kernel names it (`2MB`, `1GB`) → bytes. */
+  readonly hugepages?: Readonly<Record<string, number>>;
 }
 
 /** The place of a field, or of its nearest parent that has one. */

@@ -1,6 +1,8 @@
 import { expect, test } from "bun:test";
 import { readPodManifest, readPodManifests } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import { plainLife } from "../../src/spec/life.ts";
+import { noObjects } from "../../src/spec/objects.ts";
 import { complaintOf, podText, readOne } from "./manifests.ts";
 
 const text = `apiVersion: v1
@@ -42,6 +44,19 @@ spec:
 
 const path = (value: string) => value as never;
 
+const podDefaults = {
+  setHostnameAsFqdn: false,
+  hostAliases: [],
+  dns: { policy: "ClusterFirst", nameservers: [], searches: [], options: [] },
+  readinessGates: [],
+  overhead: {},
+  pullSecrets: [],
+  initContainers: [],
+  objects: noObjects,
+} as const;
+const containerDefaults = { ports: [], life: plainLife } as const;
+const mountDefaults = { propagation: "None", recursiveReadOnly: "Disabled" } as const;
+
 const expected = {
   name: "web.one",
   namespace: "team",
@@ -51,6 +66,7 @@ const expected = {
   namespaces: { network: "POD", ipc: "POD", pid: "POD", user: "POD" },
   terminationGraceMs: 0,
   restartPolicy: "Never",
+  ...podDefaults,
   volumes: [
     { name: "data", field: "spec.volumes[0]", kind: "emptyDir", medium: "" },
     {
@@ -90,6 +106,7 @@ const expected = {
           field: "spec.containers[0].volumeMounts[0]",
           mountPath: path("/data"),
           readOnly: true,
+          ...mountDefaults,
           subPath: "a/b",
         },
         {
@@ -97,14 +114,17 @@ const expected = {
           field: "spec.containers[0].volumeMounts[1]",
           mountPath: path("/cache"),
           readOnly: false,
+          ...mountDefaults,
         },
         {
           name: "host",
           field: "spec.containers[0].volumeMounts[2]",
           mountPath: path("/host"),
           readOnly: false,
+          ...mountDefaults,
         },
       ],
+      ...containerDefaults,
       stdin: true,
       stdinOnce: true,
       readOnlyRoot: true,
@@ -129,6 +149,7 @@ test("what is left out has Kubernetes' defaults, and the manifest stays as writt
     namespaces: { network: "POD", ipc: "POD", pid: "CONTAINER", user: "NODE" },
     terminationGraceMs: 30_000,
     restartPolicy: "Always",
+    ...podDefaults,
     volumes: [],
     containers: [
       {
@@ -138,6 +159,7 @@ test("what is left out has Kubernetes' defaults, and the manifest stays as writt
         env: [],
         resources: { requests: {}, limits: {} },
         volumeMounts: [],
+        ...containerDefaults,
         stdin: false,
         stdinOnce: false,
         readOnlyRoot: false,

@@ -7,6 +7,8 @@ import type {
   VolumeMountSpec,
   VolumeSpec,
 } from "../../spec/pod-spec.ts";
+import { plainLife } from "../../spec/life.ts";
+import { noObjects } from "../../spec/objects.ts";
 import { expandVariables } from "./expand.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
@@ -30,6 +32,9 @@ export function buildSpec(pod: CheckedPod): { spec: SpecParts; flaws: readonly F
     labels: metadata.labels ?? {},
     annotations: metadata.annotations ?? {},
     ...(spec.hostname ? { hostname: spec.hostname } : {}),
+    setHostnameAsFqdn: false,
+    hostAliases: [],
+    dns: { policy: "ClusterFirst", nameservers: [], searches: [], options: [] },
     namespaces: {
       network: spec.hostNetwork ? "NODE" : "POD",
       ipc: spec.hostIPC ? "NODE" : "POD",
@@ -38,6 +43,11 @@ export function buildSpec(pod: CheckedPod): { spec: SpecParts; flaws: readonly F
     },
     terminationGraceMs: (spec.terminationGracePeriodSeconds ?? 30) * 1000,
     restartPolicy: spec.restartPolicy ?? "Always",
+    readinessGates: [],
+    overhead: {},
+    pullSecrets: [],
+    initContainers: [],
+    objects: noObjects,
     volumes: (spec.volumes ?? []).map(buildVolume),
     containers: spec.containers.map((container, index) => buildContainer(container, index, flaws)),
   };
@@ -81,6 +91,8 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
     volumeMounts: (container.volumeMounts ?? []).map((mount, at) =>
       buildMount(mount, `${field}.volumeMounts[${at}]`),
     ),
+    ports: [],
+    life: plainLife,
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem ?? false,
@@ -97,6 +109,8 @@ function buildMount(mount: CheckedMount, field: string): VolumeMountSpec {
     mountPath: mount.mountPath,
     readOnly: mount.readOnly ?? false,
     ...(mount.subPath !== undefined && { subPath: mount.subPath }),
+    propagation: "None",
+    recursiveReadOnly: "Disabled",
   };
 }
 
