@@ -96,7 +96,7 @@ const entries = {
     hint: "log in with docker login or skopeo login; peapod reads the same files",
   },
   "image.unreachable": {
-    meaning: "A registry did not answer, or broke off. The kubelet's ErrImagePull.",
+    meaning: "A registry did not answer, or broke off. The kubelet's RegistryUnavailable.",
     hint: "what had arrived is kept: pull again to go on from there",
   },
   "image.registry-failed": {
@@ -127,6 +127,10 @@ const entries = {
   "image.in-use": {
     meaning: "A running pod uses the image.",
     hint: "end the pod first, or give --force to remove only the name",
+  },
+  "image.damaged": {
+    meaning: "What the store has of an image cannot be read. The kubelet's ImageInspectError.",
+    hint: "bring it anew: peapod rmi the image, then peapod pull it",
   },
   "image.bad-archive": {
     meaning: "A file is no image archive: neither an OCI layout nor made by docker save.",

@@ -1,5 +1,5 @@
-// Who we are to a registry: Docker's config.json, its credential helpers, and the file of podman
-// and its kin, read as they are. Nothing is ever written to them.
+// Who we are to a registry: a pod's pull secrets, then Docker's config.json, its credential helpers,
+// and the file of podman and its kin, read as they are. Nothing is ever written to them.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -7,6 +7,7 @@ import Type from "typebox";
 import { Compile } from "typebox/compile";
 import { PodError } from "../errors/pod-error.ts";
 import { defaultRegistry } from "./reference.ts";
+import type { PullSecret } from "./types.ts";
 
 export type Credentials =
   | { readonly kind: "basic"; readonly user: string; readonly password: string }
@@ -19,8 +20,9 @@ const Entry = Type.Object({
   password: Type.Optional(Type.String()),
   identitytoken: Type.Optional(Type.String()),
 });
+const Auths = Type.Record(Type.String(), Entry);
 const DockerConfig = Type.Object({
-  auths: Type.Optional(Type.Record(Type.String(), Entry)),
+  auths: Type.Optional(Auths),
   credHelpers: Type.Optional(Type.Record(Type.String(), Type.String())),
   credsStore: Type.Optional(Type.String()),
 });
@@ -33,17 +35,48 @@ interface Config {
   readonly credsStore: string;
 }
 
+const isAuths = Compile(Auths);
 const isConfig = Compile(DockerConfig);
 const isAnswer = Compile(HelperAnswer);
 const helperTimeoutMs = 30_000;
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-/** The first file that knows the repository answers; undefined means: ask without a name. */
-export async function findCredentials(
+export interface CredentialSources {
+  readonly secrets?: readonly PullSecret[] | undefined;
+  readonly env?: Environment;
+}
+
+/**
+ * Every pull secret that knows the repository, then the first file that does: several secrets may
+ * be for one registry, and only it can tell which is meant (kubelet, "BasicDockerKeyring").
+ */
+export async function* findCredentials(
   registry: string,
   repository: string,
-  env: Environment = process.env,
+  { secrets = [], env = process.env }: CredentialSources = {},
+): AsyncGenerator<Credentials> {
+  for (const secret of secrets) {
+    const found = lookUp(readSecret(secret), registry, repository);
+    if (found !== undefined) yield found;
+  }
+  const found = await findInFiles(registry, repository, env);
+  if (found !== undefined) yield found;
+}
+
+function readSecret({ name, type, data }: PullSecret): Pick<Config, "path" | "auths"> {
+  const path = `the pull secret ${name}`;
+  const value = parseSecretly(new TextDecoder().decode(data), path);
+  const auths =
+    type === "kubernetes.io/dockercfg" ? value : isConfig.Check(value) ? (value.auths ?? {}) : 0;
+  if (!isAuths.Check(auths)) throw unusable(path, `it is not what ${type} holds`);
+  return { path, auths };
+}
+
+async function findInFiles(
+  registry: string,
+  repository: string,
+  env: Environment,
 ): Promise<Credentials | undefined> {
   for (const path of configPaths(env)) {
     const config = readConfig(path);
@@ -82,31 +115,51 @@ function readConfig(path: string): Config | undefined {
     if (isMissing) return undefined;
     throw unusable(path, error instanceof Error ? error.message : String(error));
   }
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch {
-    // The parser's own words would show a piece of what may be a password.
-    throw unusable(path, "it is not JSON");
-  }
+  const value = parseSecretly(text, path);
   if (!isConfig.Check(value)) throw unusable(path, "auths, credHelpers or credsStore are not so");
   const { auths = {}, credHelpers = {}, credsStore = "" } = value;
   return { path, auths, credHelpers, credsStore };
 }
 
+function parseSecretly(text: string, path: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // The parser's own words would show a piece of what may be a password.
+    throw unusable(path, "it is not JSON");
+  }
+}
+
 /** `host/team/app`, then `host/team`, then `host`: the most particular entry wins. */
-function lookUp(config: Config, registry: string, repository: string): Credentials | undefined {
+function lookUp(
+  config: Pick<Config, "path" | "auths">,
+  registry: string,
+  repository: string,
+): Credentials | undefined {
   const parts = repository.split("/");
   const scopes = parts.map((_, index) =>
     [registry, ...parts.slice(0, parts.length - index)].join("/"),
   );
   const keys = [...scopes, registry, dockerHubKey(registry)];
   for (const key of keys) {
-    const found = Object.entries(config.auths).find(([written]) => keyOf(written) === keyOf(key));
+    const entries = Object.entries(config.auths);
+    const found =
+      entries.find(([written]) => keyOf(written) === keyOf(key)) ??
+      entries.find(([written]) => fitsPattern(keyOf(written), keyOf(key)));
     const credentials = found && fromEntry(found[1], config.path, registry);
     if (credentials !== undefined) return credentials;
   }
   return undefined;
+}
+
+/** `*.example.com/team`, as Kubernetes has it: a star stands for a part of one label of the host. */
+function fitsPattern(written: string, key: string): boolean {
+  const slash = written.indexOf("/");
+  const host = slash < 0 ? written : written.slice(0, slash);
+  if (!host.includes("*")) return false;
+  const labels = host.split("*").map((part) => RegExp.escape(part));
+  const path = slash < 0 ? "" : written.slice(slash);
+  return new RegExp(`^${labels.join("[^./:]*")}${RegExp.escape(path)}$`).test(key);
 }
 
 /** Docker keeps its own hub's under an address of its first protocol. */

@@ -17,7 +17,7 @@ import { readReady, writeReady } from "./ready.ts";
 import { parseReference } from "./reference.ts";
 import { ImageStore } from "./store.ts";
 import { resolveUser } from "./user.ts";
-import { recordUse } from "./uses.ts";
+import { addUse, recordUse } from "./uses.ts";
 
 /** By the text of the manifest. Nothing of them is removed until it is disposed of. */
 export class PreparedImages extends Map<string, PreparedImage> implements Disposable {
@@ -30,9 +30,14 @@ export class PreparedImages extends Map<string, PreparedImage> implements Dispos
     this.#lock = lock;
   }
 
-  /** From here on they are kept for the pod itself. */
+  /** From here on they are kept for the pod itself, whatever it used before. */
   keepFor(uid: string, stateParent: string): void {
     recordUse(this.#store, uid, stateParent, [...this.values()]);
+  }
+
+  /** Those of one more container, or of one that starts again; what the pod has it keeps. */
+  alsoKeepFor(uid: string, stateParent: string): void {
+    addUse(this.#store, uid, stateParent, [...this.values()]);
   }
 
   [Symbol.dispose](): void {
@@ -47,6 +52,7 @@ export interface PrepareOptions extends PullOptions {
   readonly warn: (message: string) => void;
 }
 
+/** Of a whole pod, or of as many containers of it as are to start now. */
 export async function prepareImages(
   spec: PodSpec,
   containers: readonly ContainerSpec[],
@@ -69,8 +75,8 @@ export async function prepareImages(
       if (name === undefined) continue;
       try {
         const ready = readReady(store, name.config);
-        const image =
-          ready ?? describe(store, readImage(store, name), container.image, options.warn);
+        const read = () => inspect(container.image, () => readImage(store, name));
+        const image = ready ?? describe(store, read(), container.image, options.warn);
         if (!ready) writeReady(store, image);
         images.set(container.image, image);
       } catch (error) {
@@ -132,8 +138,22 @@ function findWhole(
 ): StoredName | undefined {
   const name = findName(store, text, searchRegistries(options));
   if (name === undefined) return undefined;
-  const isWhole = readReady(store, name.config) ?? layerRoots(store, readImage(store, name));
-  return isWhole === undefined ? undefined : name;
+  if (readReady(store, name.config) !== undefined) return name;
+  const image = inspect(text, () => readImage(store, name));
+  return layerRoots(store, image) === undefined ? undefined : name;
+}
+
+/** What is stored and cannot be read is another thing than what cannot be had. */
+function inspect<T>(text: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof PodError)) throw error;
+    throw new PodError({
+      code: "image.damaged",
+      message: `the stored image ${JSON.stringify(text)} cannot be used: ${error.message}`,
+    });
+  }
 }
 
 /** An id is what is stored, or nothing. */

@@ -25,7 +25,7 @@ import { Registry } from "./registry.ts";
 import type { ImageStore } from "./store.ts";
 import { digestOf } from "./store.ts";
 import { Turns } from "./turns.ts";
-import type { PullProgress } from "./types.ts";
+import type { PullProgress, PullSecret } from "./types.ts";
 
 export interface PullOptions {
   readonly onProgress?: ((progress: PullProgress) => void) | undefined;
@@ -35,6 +35,7 @@ export interface PullOptions {
   readonly registries?: readonly string[];
   /** Where directories with a hosts.toml for each registry are looked for. */
   readonly hostsDirectories?: readonly string[];
+  readonly pullSecrets?: readonly PullSecret[] | undefined;
 }
 
 /** As Docker and containerd have it. */
@@ -71,7 +72,10 @@ async function pullReference(
   const endpoints = findEndpoints(reference.registry, options.hostsDirectories ?? hostsDirectories);
   const registries = endpoints
     .filter(({ canPull }) => canPull)
-    .map((endpoint) => new Registry(endpoint, reference.repository));
+    .map(
+      (endpoint) =>
+        new Registry(endpoint, reference.repository, { pullSecrets: options.pullSecrets }),
+    );
   const subject = printReference(reference);
   const platform = options.platform ?? hostPlatform;
   const { signal } = options;

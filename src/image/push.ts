@@ -36,7 +36,7 @@ export async function pushImage(
       message: `hosts.toml of ${target.registry} leaves no host that may be pushed to`,
     });
   }
-  const registry = new Registry(endpoint, target.repository, "pull,push");
+  const registry = new Registry(endpoint, target.repository, { actions: "pull,push" });
   const { manifest, name } = image;
   const turns = new Turns(uploadsAtOnce);
   const unique = new Map([...manifest.layers, manifest.config].map((blob) => [blob.digest, blob]));

@@ -9,6 +9,7 @@ import { tlsOf } from "./hosts.ts";
 import { documentBytesMax } from "./manifest.ts";
 import { defaultRegistry } from "./reference.ts";
 import { answerChallenge } from "./registry-auth.ts";
+import type { PullSecret } from "./types.ts";
 
 export interface RegistryRequest {
   readonly method?: "GET" | "HEAD" | "POST" | "PUT" | "PATCH";
@@ -31,13 +32,24 @@ export class Registry {
   readonly endpoint: Endpoint;
   readonly #repository: string;
   readonly #scope: string;
+  readonly #secrets: readonly PullSecret[];
   #authorization: string | undefined;
-  #credentials: Promise<Credentials | undefined> | undefined;
+  /** Those that the registry took: a token may have to be fetched again. */
+  #accepted: { readonly credentials: Credentials | undefined } | undefined;
 
-  constructor(endpoint: Endpoint, repository: string, actions: "pull" | "pull,push" = "pull") {
+  constructor(
+    endpoint: Endpoint,
+    repository: string,
+    options: {
+      readonly actions?: "pull" | "pull,push";
+      readonly pullSecrets?: readonly PullSecret[] | undefined;
+    } = {},
+  ) {
+    const { actions = "pull", pullSecrets = [] } = options;
     this.endpoint = endpoint;
     this.#repository = repository;
     this.#scope = `repository:${repository}:${actions}`;
+    this.#secrets = pullSecrets;
   }
 
   /** Any answer but those that more patience may better: they are asked for again. */
@@ -115,24 +127,53 @@ export class Registry {
     const isOwn = new URL(answer.url || this.#urlOf(request.path)).origin === this.#origin;
     if (answer.status !== 401 || challenge === null || !isOwn) return answer;
     await answer.body?.cancel();
-    this.#credentials ??= findCredentials(this.#credentialHost(), this.#repository);
+    return await this.#answer(challenge, request);
+  }
+
+  /** With one credential after the other, until the registry takes one. */
+  async #answer(challenge: string, request: RegistryRequest): Promise<Response> {
     const { endpoint } = this;
-    const credentials = await this.#credentials;
-    const authorization = await answerChallenge(
-      challenge,
-      endpoint,
-      this.#scope,
-      credentials,
-      request.signal,
-    );
-    if (authorization === undefined) {
-      throw new PodError({
+    let refused: Response | PodError | undefined;
+    for await (const credentials of this.#candidates()) {
+      try {
+        const scope = this.#scope;
+        const { signal } = request;
+        const value = await answerChallenge(challenge, endpoint, scope, credentials, signal);
+        if (value === undefined) continue;
+        this.#authorization = value;
+      } catch (error) {
+        if (!(error instanceof PodError) || error.code !== "image.denied") throw error;
+        refused = error;
+        continue;
+      }
+      if (refused instanceof Response) await refused.body?.cancel();
+      const answer = await this.#follow(request);
+      if (answer.status !== 401 && answer.status !== 403) {
+        this.#accepted = { credentials };
+        return answer;
+      }
+      refused = answer;
+    }
+    if (refused instanceof Response) return refused;
+    throw (
+      refused ??
+      new PodError({
         code: "image.denied",
         message: `${endpoint.url} wants credentials for ${this.#repository}, and there are none`,
-      });
+      })
+    );
+  }
+
+  /** Undefined: without a name, where nobody knows one. */
+  async *#candidates(): AsyncGenerator<Credentials | undefined> {
+    if (this.#accepted !== undefined) return yield this.#accepted.credentials;
+    let isKnown = false;
+    const sources = { secrets: this.#secrets };
+    for await (const found of findCredentials(this.#credentialHost(), this.#repository, sources)) {
+      isKnown = true;
+      yield found;
     }
-    this.#authorization = authorization;
-    return await this.#follow(request);
+    if (!isKnown) yield undefined;
   }
 
   /** By hand: the next address may be another's, and gets nothing that is ours. */

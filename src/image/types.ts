@@ -83,11 +83,22 @@ export interface Collected {
   readonly bytes: number;
 }
 
+/** One of a pod's `imagePullSecrets`. Its credentials go to the registries that it names. */
+export interface PullSecret {
+  /** For errors: `default/regcred`. */
+  readonly name: string;
+  readonly type: "kubernetes.io/dockerconfigjson" | "kubernetes.io/dockercfg";
+  /** What `.dockerconfigjson` or `.dockercfg` holds, no longer in base64. */
+  readonly data: Uint8Array;
+}
+
 export interface PullImageOptions {
   readonly onProgress?: (progress: PullProgress) => void;
   readonly signal?: AbortSignal;
   /** `linux/arm64`; default: this host's. */
   readonly platform?: string;
+  /** Tried in this order, before the files of whoever runs peapod. */
+  readonly pullSecrets?: readonly PullSecret[];
 }
 
 export interface CommitImageOptions {

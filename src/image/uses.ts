@@ -20,22 +20,48 @@ const UseSchema = Type.Object({
 export type ImageUse = Type.Static<typeof UseSchema>;
 const isUse = Compile(UseSchema);
 
+type UsedImages = readonly { readonly id: string; readonly layers: readonly string[] }[];
+
 export function recordUse(
   store: ImageStore,
   uid: string,
   stateParent: string,
-  images: readonly { readonly id: string; readonly layers: readonly string[] }[],
+  images: UsedImages,
 ): void {
+  const use = usesOf(uid, stateParent, images);
+  // Nobody reads it before the pod is there, so it need not be whole at once.
+  const path = placeOf(store, uid);
+  attempt("write", path, () => writeFileSync(path, JSON.stringify(use), { mode: 0o600 }));
+}
+
+/** By the one owner of a pod that lives. */
+export function addUse(
+  store: ImageStore,
+  uid: string,
+  stateParent: string,
+  images: UsedImages,
+): void {
+  const added = usesOf(uid, stateParent, images);
+  const known = readUse(placeOf(store, uid)) ?? added;
   const use: ImageUse = {
+    ...added,
+    images: [...new Set([...known.images, ...added.images])],
+    layers: [...new Set([...known.layers, ...added.layers])],
+  };
+  store.writeWhole(placeOf(store, uid), JSON.stringify(use), false);
+}
+
+function usesOf(uid: string, stateParent: string, images: UsedImages): ImageUse {
+  const layers = images.flatMap((image) => image.layers.map((path) => basename(dirname(path))));
+  return {
     ...{ uid, stateParent },
     images: [...new Set(images.map(({ id }) => id))],
-    layers: [
-      ...new Set(images.flatMap(({ layers }) => layers.map((path) => basename(dirname(path))))),
-    ],
+    layers: [...new Set(layers)],
   };
-  // Nobody reads it before the pod is there, so it need not be whole at once.
-  const path = join(store.path, "uses", `${uid}.json`);
-  attempt("write", path, () => writeFileSync(path, JSON.stringify(use), { mode: 0o600 }));
+}
+
+function placeOf(store: ImageStore, uid: string): string {
+  return join(store.path, "uses", `${uid}.json`);
 }
 
 /** Of pods that live. */

@@ -9,6 +9,7 @@ import { findCredentials } from "../../src/image/credentials.ts";
 import { findEndpoints } from "../../src/image/hosts.ts";
 import { Registry } from "../../src/image/registry.ts";
 import { parseChallenges } from "../../src/image/registry-auth.ts";
+import type { PullSecret } from "../../src/image/types.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "peapod-registries-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -83,7 +84,7 @@ async function credentialsOf(
   const text = typeof config === "string" ? config : JSON.stringify(config);
   writeFileSync(join(path, "config.json"), text);
   const env = { DOCKER_CONFIG: path, PATH: `${folder}:${process.env["PATH"] ?? ""}` };
-  const found = await findCredentials(registry, repository, env);
+  const { value: found } = await findCredentials(registry, repository, { env }).next();
   if (found === undefined) return "none";
   return found.kind === "basic" ? `${found.user}:${found.password}` : `token ${found.token}`;
 }
@@ -118,6 +119,39 @@ describe("credentials", () => {
     const auths = { "https://index.docker.io/v1/": basic("hub", "1") };
     expect(await credentialsOf({ auths }, "docker.io")).toBe("hub:1");
     expect(await credentialsOf({ auths }, "index.docker.example")).toBe("none");
+  });
+
+  test("of pull secrets come first, all that fit, and before those of files", async () => {
+    const secret = (name: string, value: object, isOld = false): PullSecret => ({
+      name,
+      type: isOld ? "kubernetes.io/dockercfg" : "kubernetes.io/dockerconfigjson",
+      data: Buffer.from(JSON.stringify(value)),
+    });
+    const secrets = [
+      secret("one", { auths: { "a.example": basic("one", "1"), "b.example": basic("no", "1") } }),
+      secret("none", { auths: {} }),
+      secret("old", { "https://a.example/v1/": { username: "two", password: "2" } }, true),
+      secret("star", { auths: { "*.example": basic("three", "3") } }),
+      secret("other", { auths: { "*.a.example": basic("no", "1"), "*": basic("no", "1") } }),
+    ];
+    const path = join(folder, `config-${count++}`);
+    mkdirSync(path);
+    const auths = { "a.example": basic("file", "4") };
+    writeFileSync(join(path, "config.json"), JSON.stringify({ auths }));
+    const env = { DOCKER_CONFIG: path };
+    const found = await Array.fromAsync(findCredentials("a.example", "app", { secrets, env }));
+    const users = found.map((entry) => (entry.kind === "basic" ? entry.user : ""));
+    expect(users).toEqual(["one", "two", "three", "file"]);
+    const bad = { name: "default/bad", type: "kubernetes.io/dockerconfigjson" } as const;
+    for (const text of ["hunter2", '"hunter2"', '{"auths": {"a.example": "hunter2"}}']) {
+      const wrong = [{ ...bad, data: Buffer.from(text) }];
+      const failure = await findCredentials("a.example", "app", { secrets: wrong, env })
+        .next()
+        .catch((error: unknown) => error);
+      expect(failure).toMatchObject({ code: "image.configuration" });
+      expect(String(failure)).toContain("the pull secret default/bad");
+      expect(JSON.stringify(failure)).not.toContain("hunter2");
+    }
   });
 
   test("may be a token, or come from a helper", async () => {

@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PodError } from "../../src/errors/pod-error.ts";
 import { Images } from "../../src/image/images.ts";
-import type { PullProgress } from "../../src/image/types.ts";
+import type { PullProgress, PullSecret } from "../../src/image/types.ts";
 import { runCli } from "../support/cli.ts";
 import { ImageFolder } from "../support/images.ts";
 import { testOrSkip } from "../support/must-run.ts";
@@ -111,6 +111,24 @@ imageTest("a registry that wants credentials gets them from Docker's file", asyn
   expect(await withAuth(entry("wrong"))).toBe("image.denied");
   expect(await withAuth({ auths: { "127.0.0.1:1": { auth: auth("x") } } })).toBe("image.denied");
   expect(await withAuth(entry(user.password))).toBe("no error");
+});
+
+imageTest("pull secrets are tried in turn, each at its own registry alone", async () => {
+  await using guarded = await TestRegistry.start({ user });
+  const target = `${guarded.host}/team/app:one`;
+  pushLayout(join(archives.path, "layout:one"), target, "--dest-creds", `alice:${user.password}`);
+  const secret = (host: string, password: string): PullSecret => ({
+    name: "default/registry",
+    type: "kubernetes.io/dockerconfigjson",
+    data: Buffer.from(JSON.stringify({ auths: { [host]: { username: "alice", password } } })),
+  });
+  const pullWith = (...pullSecrets: PullSecret[]) =>
+    codeOf(openImages().pull(target, { pullSecrets }));
+  expect(await pullWith()).toBe("image.denied");
+  expect(await pullWith(secret(guarded.host, "wrong"))).toBe("image.denied");
+  expect(await pullWith(secret("127.0.0.1:1", user.password))).toBe("image.denied");
+  const right = secret(guarded.host, user.password);
+  expect(await pullWith(secret(guarded.host, "wrong"), right)).toBe("no error");
 });
 
 imageTest("a registry with TLS is believed by its certificate, or not at all", async () => {
