@@ -1,5 +1,5 @@
-// Who we are to a registry: a pod's pull secrets, then Docker's config.json, its credential helpers,
-// and the file of podman and its kin, read as they are. Nothing is ever written to them.
+// Who we are to a registry: a pod's pull secrets, then Docker's config.json, its credential
+// helpers, and the file of podman and its kin, read as they are. Nothing is written to them.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -152,7 +152,7 @@ function lookUp(
   return undefined;
 }
 
-/** `*.example.com/team`, as Kubernetes has it: a star stands for a part of one label of the host. */
+/** `*.example.com/team`, as Kubernetes has it: a star is a part of one label of the host. */
 function fitsPattern(written: string, key: string): boolean {
   const slash = written.indexOf("/");
   const host = slash < 0 ? written : written.slice(0, slash);

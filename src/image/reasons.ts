@@ -32,8 +32,8 @@ export function imageReason(error: unknown): ImageReason | undefined {
 }
 
 /**
- * Only attempts to pull are spaced out, and wait as ImagePullBackOff; the other reasons cost nothing
- * to find again.
+ * Only attempts to pull are spaced out, and wait as ImagePullBackOff; the other reasons cost
+ * nothing to find again.
  */
 export function isPullReason(reason: ImageReason): boolean {
   return reason === "ErrImagePull" || reason === "RegistryUnavailable";
