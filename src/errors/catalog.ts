@@ -139,6 +139,10 @@ const entries = {
     meaning: "The image's files cannot serve as a root file system.",
     hint: "a root needs to be a directory on a file system that overlayfs can stack on",
   },
+  "volume.subpath-missing": {
+    meaning: "A subPath leads nowhere in its image volume, which nobody can write to.",
+    hint: "peapod image tree shows where the files of its layers are",
+  },
   "volume.source-missing": {
     meaning: "A hostPath does not exist on the host.",
     hint: "make it, or let peapod make it: type: DirectoryOrCreate",

@@ -5,7 +5,7 @@ import { constants } from "node:os";
 import { join } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
-import { originOf } from "../spec/pod-spec.ts";
+import { isBuiltIn, originOf } from "../spec/pod-spec.ts";
 import { layerRoots, readImage, searchRegistries } from "./image.ts";
 import type { StoredImage } from "./image.ts";
 import type { StoredName } from "./names.ts";
@@ -14,13 +14,18 @@ import type { PullOptions } from "./pull.ts";
 import { pullImage } from "./pull.ts";
 import type { PreparedImage } from "./ready.ts";
 import { readReady, writeReady } from "./ready.ts";
+import { pullSecretsOf } from "./pull-secrets.ts";
 import { parseReference } from "./reference.ts";
 import { ImageStore } from "./store.ts";
 import { resolveUser } from "./user.ts";
 import { addUse, recordUse } from "./uses.ts";
+import type { PreparedVolume } from "./volume-view.ts";
+import { prepareVolume } from "./volume-view.ts";
 
 /** By the text of the manifest. Nothing of them is removed until it is disposed of. */
 export class PreparedImages extends Map<string, PreparedImage> implements Disposable {
+  /** Those of image volumes, by the text of the manifest too. */
+  readonly volumes = new Map<string, PreparedVolume>();
   readonly #store: ImageStore;
   readonly #lock: Disposable;
 
@@ -30,14 +35,14 @@ export class PreparedImages extends Map<string, PreparedImage> implements Dispos
     this.#lock = lock;
   }
 
-  /** From here on they are kept for the pod itself, whatever it used before. */
+  /** From here on they are kept for the pod itself. */
   keepFor(uid: string, stateParent: string): void {
-    recordUse(this.#store, uid, stateParent, [...this.values()]);
+    recordUse(this.#store, uid, stateParent, [...this.values(), ...this.volumes.values()]);
   }
 
   /** Those of one more container, or of one that starts again; what the pod has it keeps. */
   alsoKeepFor(uid: string, stateParent: string): void {
-    addUse(this.#store, uid, stateParent, [...this.values()]);
+    addUse(this.#store, uid, stateParent, [...this.values(), ...this.volumes.values()]);
   }
 
   [Symbol.dispose](): void {
@@ -45,14 +50,23 @@ export class PreparedImages extends Map<string, PreparedImage> implements Dispos
   }
 }
 
-export interface PrepareOptions extends PullOptions {
+export interface PrepareOptions extends Omit<PullOptions, "pullSecrets"> {
   readonly root: string;
   /** False for what is only planned. */
   readonly mayPull: boolean;
   readonly warn: (message: string) => void;
 }
 
-/** Of a whole pod, or of as many containers of it as are to start now. */
+/** A container, or a volume that one of them mounts. */
+interface Wish {
+  readonly image: string;
+  readonly policy: ContainerSpec["imagePullPolicy"];
+  readonly subject: string;
+  readonly field: string;
+  readonly isVolume: boolean;
+}
+
+/** Of all containers of a pod, or of as many as are to start now. */
 export async function prepareImages(
   spec: PodSpec,
   containers: readonly ContainerSpec[],
@@ -60,27 +74,26 @@ export async function prepareImages(
 ): Promise<PreparedImages> {
   const store = new ImageStore(options.root);
   const pulled = new Map<string, StoredName>();
-  for (const container of containers) {
+  const wishes = wishesOf(spec, containers);
+  const pullSecrets = pullSecretsOf(spec, options.warn);
+  for (const wish of wishes) {
     try {
-      const name = pulled.get(container.image) ?? (await bring(store, container, options));
-      pulled.set(container.image, name);
+      const { image } = wish;
+      const name = pulled.get(image) ?? (await bring(store, wish, { ...options, pullSecrets }));
+      pulled.set(image, name);
     } catch (error) {
-      throw at(spec, container, error);
+      throw at(spec, wish, error);
     }
   }
   const images = new PreparedImages(store, await store.share(options.signal));
   try {
-    for (const container of containers) {
-      const name = pulled.get(container.image);
+    for (const wish of wishes) {
+      const name = pulled.get(wish.image);
       if (name === undefined) continue;
       try {
-        const ready = readReady(store, name.config);
-        const read = () => inspect(container.image, () => readImage(store, name));
-        const image = ready ?? describe(store, read(), container.image, options.warn);
-        if (!ready) writeReady(store, image);
-        images.set(container.image, image);
+        describeInto(images, store, wish, name, options.warn);
       } catch (error) {
-        throw at(spec, container, error);
+        throw at(spec, wish, error);
       }
     }
     return images;
@@ -90,32 +103,74 @@ export async function prepareImages(
   }
 }
 
-function at(spec: PodSpec, container: ContainerSpec, error: unknown): unknown {
+function wishesOf(spec: PodSpec, containers: readonly ContainerSpec[]): Wish[] {
+  const mounted = new Set(containers.flatMap((one) => one.volumeMounts.map(({ name }) => name)));
+  const volumes = spec.volumes.filter(({ name }) => mounted.has(name));
+  return [
+    ...containers
+      .filter(({ image }) => !isBuiltIn(image))
+      .map(({ image, imagePullPolicy, name, field }) => ({
+        ...{ image, policy: imagePullPolicy, isVolume: false },
+        ...{ subject: `container ${name}`, field: `${field}.image` },
+      })),
+    ...volumes.flatMap((volume) => {
+      if (volume.kind !== "image") return [];
+      const { reference, pullPolicy, name, field } = volume;
+      return [
+        {
+          ...{ image: reference, policy: pullPolicy, isVolume: true },
+          ...{ subject: `volume ${name}`, field: `${field}.image.reference` },
+        },
+      ];
+    }),
+  ];
+}
+
+function describeInto(
+  images: PreparedImages,
+  store: ImageStore,
+  { image: text, isVolume }: Wish,
+  name: StoredName,
+  warn: (message: string) => void,
+): void {
+  const ready = readReady(store, name.config);
+  const read = () => inspect(text, () => readImage(store, name));
+  if (isVolume) {
+    const layers = ready?.layers ?? layersOf(store, read(), text);
+    images.volumes.set(text, prepareVolume(name.config, layers, text));
+    return;
+  }
+  const image = ready ?? describe(store, read(), text, warn);
+  if (!ready) writeReady(store, image);
+  images.set(text, image);
+}
+
+function at(spec: PodSpec, { field }: Wish, error: unknown): unknown {
   if (!(error instanceof PodError) || error.origin) return error;
   const { code, message, step, hint } = error;
   return new PodError({
     ...{ code, message },
     ...(step !== undefined && { step }),
     ...(hint !== undefined && { hint }),
-    origin: originOf(spec, `${container.field}.image`),
+    origin: originOf(spec, field),
   });
 }
 
 /** As the kubelet, but for one case: an image that is there outlives a registry that is not. */
 async function bring(
   store: ImageStore,
-  container: ContainerSpec,
-  options: PrepareOptions,
+  wish: Wish,
+  options: PrepareOptions & PullOptions,
 ): Promise<StoredName> {
-  const { image } = container;
+  const { image } = wish;
   const found = findWhole(store, image, options);
-  const policy = container.imagePullPolicy ?? defaultPolicy(image, found);
+  const policy = wish.policy ?? defaultPolicy(image, found);
   if (policy === "IfNotPresent" && found) return found;
   if (policy === "Never" || !options.mayPull) {
     if (found) return found;
     throw new PodError({
       code: "image.never-pulled",
-      message: `the image ${JSON.stringify(image)} of container ${container.name} is not stored`,
+      message: `the image ${JSON.stringify(image)} of ${wish.subject} is not stored`,
       ...(policy !== "Never" && { hint: `bring it first: peapod pull ${image}` }),
     });
   }
@@ -123,7 +178,7 @@ async function bring(
     return (await pullImage(store, image, options)).name;
   } catch (error) {
     options.signal?.throwIfAborted();
-    const isWritten = container.imagePullPolicy !== undefined;
+    const isWritten = wish.policy !== undefined;
     if (!found || isWritten || !(error instanceof PodError)) throw error;
     options.warn(`${image} is used as it is stored: ${error.message}`);
     return found;
@@ -170,15 +225,7 @@ function describe(
   subject: string,
   warn: (message: string) => void,
 ): PreparedImage {
-  const roots = layerRoots(store, image);
-  if (roots === undefined || roots.length === 0) {
-    throw new PodError({
-      code: "image.unusable",
-      message: `the image ${subject} has ${roots ? "no layers" : "layers that are not unpacked"}`,
-      hint: roots ? "an image without files cannot be a root" : `run peapod pull ${subject}`,
-    });
-  }
-  const layers = roots.map((path) => join(path, "root")).toReversed();
+  const layers = layersOf(store, image, subject);
   const run = image.config.config ?? {};
   const { home, ...user } = resolveUser(run.User ?? "", layers, subject);
   return {
@@ -192,6 +239,18 @@ function describe(
     user,
     stopSignal: signalNumber(run.StopSignal ?? "", subject, warn),
   };
+}
+
+function layersOf(store: ImageStore, image: StoredImage, subject: string): string[] {
+  const roots = layerRoots(store, image);
+  if (roots !== undefined && roots.length > 0) {
+    return roots.map((path) => join(path, "root")).toReversed();
+  }
+  throw new PodError({
+    code: "image.unusable",
+    message: `the image ${subject} has ${roots ? "no layers" : "layers that are not unpacked"}`,
+    hint: roots ? "an image without files cannot be mounted" : `run peapod pull ${subject}`,
+  });
 }
 
 function cleanDirectory(text: string): string {

@@ -5,6 +5,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
+import { planImageVolume } from "./image-volume.ts";
 import { planLimits } from "./limits.ts";
 import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
 import { noSlot } from "./plan.ts";
@@ -186,6 +187,8 @@ function planMount(
         attributes: readOnly,
         user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
       });
+    case "image":
+      return planImageVolume(pod, mount, facts, slots);
     default:
       return volume satisfies never;
   }

@@ -208,7 +208,7 @@ function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
   ];
 }
 
-/** Volumes that live with the pod; a hostPath is opened by each container that mounts it. */
+/** Volumes that live with the pod; others are opened by each container that mounts them. */
 function planVolume(
   pod: ResolvedPod,
   facts: HostFacts,
@@ -219,6 +219,7 @@ function planVolume(
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
   switch (volume.kind) {
     case "host":
+    case "image":
       return [];
     case "memory": {
       const { files } = volume;

@@ -7,11 +7,11 @@ import type { LogPolicy } from "../plan/container.ts";
 import { defaultLogPolicy } from "../plan/container.ts";
 import type { PreparedImages } from "../image/prepare.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
-import { isBuiltIn } from "../resolve/image.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
-import type { PodSpec } from "../spec/pod-spec.ts";
+import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
+import { isBuiltIn } from "../spec/pod-spec.ts";
 import type { CommitImageOptions } from "../image/types.ts";
 import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
@@ -129,8 +129,7 @@ export class PodHost implements AsyncDisposable {
   /** No code for images is loaded for pods that want none from the store. */
   async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
-    const containers = spec.containers.filter(({ image }) => !isBuiltIn(image));
-    return prepareImages(spec, containers, {
+    return prepareImages(spec, [...spec.initContainers, ...spec.containers], {
       ...this.#options.images,
       root: this.places.root,
       mayPull: options !== undefined,
@@ -337,7 +336,9 @@ function logPolicyOf({ containerLogs = {} }: OpenOptions): LogPolicy {
 }
 
 function wantsStore(spec: PodSpec): boolean {
-  return spec.containers.some(({ image }) => !isBuiltIn(image));
+  const isStored = ({ image }: ContainerSpec) => !isBuiltIn(image);
+  const isImage = ({ kind }: VolumeSpec) => kind === "image";
+  return [...spec.initContainers, ...spec.containers].some(isStored) || spec.volumes.some(isImage);
 }
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {

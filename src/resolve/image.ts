@@ -3,16 +3,19 @@
 import { statSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import type { PreparedImage } from "../image/ready.ts";
+import type { PreparedVolume } from "../image/volume-view.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
-import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
+import type { ContainerSpec, PodSpec, VolumeMountSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import type { ResolvedRoot } from "../spec/resolved.ts";
 import { rootUser } from "../spec/resolved.ts";
 import { hostImageEnv, resolveHostImage } from "./host-image.ts";
 
 /** By the text of the manifest. */
-export type ImageSource = ReadonlyMap<string, PreparedImage>;
+export interface ImageSource extends ReadonlyMap<string, PreparedImage> {
+  readonly volumes: ReadonlyMap<string, PreparedVolume>;
+}
 
 export interface ResolvedImage extends Omit<PreparedImage, "layers"> {
   readonly root: ResolvedRoot;
@@ -30,11 +33,6 @@ const plain = {
   stopSignal: sigterm,
 } as const;
 
-/** Everything else is an image of the store. */
-export function isBuiltIn(image: string): boolean {
-  return image === "host" || image.startsWith("rootfs:/");
-}
-
 export function resolveImage(
   spec: PodSpec,
   container: ContainerSpec,
@@ -48,6 +46,27 @@ export function resolveImage(
   // Paths are branded; the store's are of the host.
   const layers = prepared.layers as readonly string[] as readonly HostPath[];
   return { ...prepared, root: { layers, binds: [] } };
+}
+
+/** The layers that a mount shows; none for what is no image volume. */
+export function resolveSources(
+  spec: PodSpec,
+  { name, field }: Pick<VolumeMountSpec, "name" | "field">,
+  subPath: string,
+  images: ImageSource | undefined,
+): readonly HostPath[] {
+  const volume = spec.volumes.find((candidate) => candidate.name === name);
+  if (volume?.kind !== "image") return [];
+  const prepared = images?.volumes.get(volume.reference);
+  if (prepared === undefined) throw new Error(`the image ${volume.reference} was not prepared`);
+  try {
+    // Paths are branded; the store's are of the host.
+    return prepared.view(subPath) as readonly string[] as readonly HostPath[];
+  } catch (error) {
+    if (!(error instanceof PodError)) throw error;
+    const { code, message } = error;
+    throw new PodError({ code, message, origin: originOf(spec, `${field}.subPath`) });
+  }
 }
 
 function resolveDirectory(spec: PodSpec, container: ContainerSpec): ResolvedImage {

@@ -21,7 +21,7 @@ import type {
 import { mergeCommand, mergeEnv, resolveCandidates, withPath } from "./command.ts";
 import { printHostname } from "./generated-files.ts";
 import type { ImageSource } from "./image.ts";
-import { resolveImage } from "./image.ts";
+import { resolveImage, resolveSources } from "./image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
 
 export interface ResolveOptions {
@@ -179,6 +179,7 @@ function resolveVolume(
   if (volume.kind === "hostPath") {
     return { kind: "host", name, field, path: volume.path, ...fileTypes[volume.type] };
   }
+  if (volume.kind === "image") return { kind: "image", name, field };
   if (volume.kind !== "emptyDir") throw new Error(`the reader lets no ${volume.kind} volume by`);
   const files = resolveFiles(name, options.files[name] ?? {});
   if (volume.medium === "") return { kind: "directory", name, field, files };
@@ -250,6 +251,7 @@ function resolveContainer(
       target: mount.mountPath,
       readOnly: mount.readOnly,
       subPath: mount.subPath ?? "",
+      sources: resolveSources(spec, mount, mount.subPath ?? "", options.images),
     })),
     stdin: container.stdin,
     stdinOnce: container.stdinOnce,

@@ -156,6 +156,11 @@ export interface ResourceList {
   readonly hugepages?: Readonly<Record<string, number>>;
 }
 
+/** What needs no store: the host's own files, or a directory of it. */
+export function isBuiltIn(image: string): boolean {
+  return image === "host" || image.startsWith("rootfs:/");
+}
+
 /** The place of a field, or of its nearest parent that has one. */
 export function originOf(spec: Pick<PodSpec, "origins">, field: string): Origin {
   for (let path = field; path !== ""; path = parentField(path)) {

@@ -65,6 +65,8 @@ export type ResolvedVolume = { readonly name: string; readonly field: string } &
       /** 0 when the source must exist. */
       readonly createMode: number;
     }
+  /** Each mount of it says which layers of the store it shows. */
+  | { readonly kind: "image" }
 );
 
 export interface VolumeFile {
@@ -123,4 +125,9 @@ export interface ResolvedMount {
   readonly readOnly: boolean;
   /** Empty for the whole volume. */
   readonly subPath: string;
+  /**
+   * Of an image volume: the directories that it is stacked of, the topmost first, or one file.
+   * Empty for every other.
+   */
+  readonly sources: readonly HostPath[];
 }

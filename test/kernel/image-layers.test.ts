@@ -2,9 +2,7 @@
 // tools of others are needed, so these tests run on the oldest kernel, too.
 
 import { expect } from "bun:test";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { Images } from "../../src/image/images.ts";
-import type { TestHost } from "../support/host.ts";
+import { existsSync, readdirSync } from "node:fs";
 import {
   answersOf,
   eventually,
@@ -12,12 +10,10 @@ import {
   hostMissing,
   logOf,
   noUserNamespaces,
-  openTestHost,
 } from "../support/host.ts";
+import { directory, file, openWith, program } from "../support/image-host.ts";
 import { testOrSkip } from "../support/must-run.ts";
-import { probePath } from "../support/probe.ts";
 import type { TarItem } from "../support/tar.ts";
-import { tarOf } from "../support/tar.ts";
 import { listTree } from "../support/trees.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
@@ -25,40 +21,6 @@ const userTest = testOrSkip(
   hostMissing === undefined && hasUserNamespaces,
   hostMissing ?? noUserNamespaces,
 );
-
-const program = (): TarItem => ({ name: "probe", mode: 0o755, content: readFileSync(probePath()) });
-const directory = (name: string, mode = 0o755): TarItem => ({ name: `${name}/`, flag: "5", mode });
-const file = (name: string, content = name): TarItem => ({ name, content });
-const hex = (bytes: Uint8Array) => new Bun.CryptoHasher("sha256").update(bytes).digest("hex");
-
-/** As `docker save` writes it. */
-function dockerArchive(name: string, layers: readonly Uint8Array[], run: object): Uint8Array {
-  const config = JSON.stringify({
-    ...{ architecture: process.arch === "x64" ? "amd64" : "arm64", os: "linux", config: run },
-    rootfs: { type: "layers", diff_ids: layers.map((layer) => `sha256:${hex(layer)}`) },
-  });
-  const paths = layers.map((_, index) => `${index}.tar`);
-  const manifest = JSON.stringify([{ Config: "config.json", RepoTags: [name], Layers: paths }]);
-  return tarOf([
-    ...layers.map((content, index) => ({ name: `${index}.tar`, content })),
-    file("config.json", config),
-    file("manifest.json", manifest),
-  ]);
-}
-
-async function openWith(
-  name: string,
-  layers: readonly (readonly TarItem[])[],
-  run: object,
-): Promise<{ readonly host: TestHost; readonly images: Images }> {
-  const host = await openTestHost({ images: { hostsDirectories: [] } });
-  // Streams and threads of the runtime are opened once, by the first image that passes them.
-  host.opensItself = false;
-  const images = new Images(host.places.root, { hostsDirectories: [] });
-  const archive = dockerArchive(name, layers.map(tarOf), run);
-  await images.load(new Blob([Uint8Array.from(archive)]).stream());
-  return { host, images };
-}
 
 const podOf = (name: string, image: string, words: readonly string[], spec: object = {}) => ({
   metadata: { name },

@@ -1,14 +1,16 @@
 // Images of containers before they start: what a failure is called, and what a pod keeps.
 
-import { afterAll, beforeAll, expect } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Images } from "../../src/image/images.ts";
 import { prepareImages } from "../../src/image/prepare.ts";
-import type { PullSecret } from "../../src/image/types.ts";
+import { pullSecretsOf } from "../../src/image/pull-secrets.ts";
 import { imageReason, isPullReason } from "../../src/image/reasons.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { DataObject } from "../../src/spec/objects.ts";
+import { noObjects } from "../../src/spec/objects.ts";
 import { ImageFolder } from "../support/images.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { imageToolsMissing, pushLayout, TestRegistry } from "../support/registry.ts";
@@ -45,11 +47,15 @@ async function prepare(
   root: string,
   image: string,
   policy?: "Always" | "IfNotPresent" | "Never",
-  pullSecrets: readonly PullSecret[] = [],
+  secrets: readonly DataObject[] = [],
 ) {
   const app = { name: "app", image, ...(policy !== undefined && { imagePullPolicy: policy }) };
-  const spec = readPodManifest({ metadata: { name: "p" }, spec: { containers: [app] } });
-  const options = { root, mayPull: true, warn: () => {}, hostsDirectories: [], pullSecrets };
+  const spec = {
+    ...readPodManifest({ metadata: { name: "p" }, spec: { containers: [app] } }),
+    pullSecrets: secrets.map(({ name }) => name),
+    objects: { ...noObjects, secrets: new Map(secrets.map((one) => [one.name, one])) },
+  };
+  const options = { root, mayPull: true, warn: () => {}, hostsDirectories: [] };
   return await prepareImages(spec, spec.containers, options);
 }
 
@@ -96,12 +102,36 @@ imageTest(
   },
 );
 
-imageTest("a pod's pull secrets bring its image", async () => {
+imageTest("a pod's pull secrets bring its image, whatever else is among them", async () => {
   const auths = { [guarded.host]: { username: user.name, password: user.password } };
-  const data = Buffer.from(JSON.stringify({ auths }));
-  const secret = { name: "s", type: "kubernetes.io/dockerconfigjson", data } as const;
+  const secret = (name: string, kind: string, value: object): DataObject => ({
+    ...{ name, type: `kubernetes.io/${kind}`, binaries: new Map() },
+    texts: new Map([[`.${kind}`, JSON.stringify(value)]]),
+  });
   const image = `${guarded.host}/team/app:one`;
-  expect(await reasonOf(newRoot(), image, "Always", [secret])).toBe("none");
+  const other = secret("other", "tls", auths);
+  const empty = { ...other, name: "empty", type: "kubernetes.io/dockercfg" };
+  const pull = (...secrets: DataObject[]) => reasonOf(newRoot(), image, "Always", secrets);
+  expect(await pull(other, empty)).toBe("ErrImagePull, later");
+  expect(await pull(other, secret("new", "dockerconfigjson", { auths }))).toBe("none");
+  expect(await pull(empty, secret("old", "dockercfg", auths))).toBe("none");
+});
+
+test("a pull secret that cannot be used is told of, and none of it is shown", () => {
+  const warnings: string[] = [];
+  const wrong = {
+    name: "b",
+    type: "Opaque",
+    texts: new Map([["x", "hidden"]]),
+    binaries: new Map(),
+  };
+  const secrets = new Map([["b", wrong]]);
+  const spec = { namespace: "n", pullSecrets: ["a", "b"], objects: { ...noObjects, secrets } };
+  expect(pullSecretsOf(spec, (message) => void warnings.push(message))).toEqual([]);
+  expect(warnings).toEqual([
+    "the image pull secret a is not among the manifests; images are pulled without it",
+    'the image pull secret b has type "Opaque"; images are pulled without it',
+  ]);
 });
 
 imageTest("a container that starts later adds its image to those its pod keeps", async () => {
