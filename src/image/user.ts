@@ -51,23 +51,26 @@ export function resolveUser(text: string, layers: readonly string[], subject: st
   return { uid, gid, groups, home: entry?.home || "/" };
 }
 
+/** What is written as a number is an id, also where a line names a user so (CVE-2016-3697). */
 function findUser(wanted: string, lines: readonly string[]): Entry | undefined {
   const id = idOf(wanted);
   for (const line of lines) {
     const [name = "", , uidText = "", gidText = "", , home = ""] = line.split(":");
     const [uid, gid] = [idOf(uidText), idOf(gidText)];
     if (uid === undefined || gid === undefined) continue;
-    if (name === wanted || uid === id) return { name, uid, gid, home };
+    if (id === undefined ? name === wanted : uid === id) return { name, uid, gid, home };
   }
   return undefined;
 }
 
 function findGroup(wanted: string, lines: readonly string[]): number | undefined {
+  const id = idOf(wanted);
+  if (id !== undefined) return id;
   for (const line of lines) {
     const [name, , gid = ""] = line.split(":");
     if (name === wanted) return idOf(gid);
   }
-  return idOf(wanted);
+  return undefined;
 }
 
 function groupsOf(name: string, lines: readonly string[]): number[] {
