@@ -51,12 +51,7 @@ pub fn handle(
             client,
             as(protocol.End, body) orelse return refuse(keeper, client, .invalid),
         ),
-        .hand_over => {
-            keeper.detached = true;
-            keeper.connections[index].owner = false;
-            record.writeHead(keeper);
-            reply(keeper, client, .ok, 0);
-        },
+        .hand_over => handOver(keeper, index, client),
         .subscribe => {
             keeper.connections[index].subscribed = true;
             reply(keeper, client, .ok, 0);
@@ -101,6 +96,15 @@ fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hell
         .layout = layout.hash,
     };
     connection_file.answer(keeper, client, .welcome, &welcome);
+}
+
+/// Without a pod nobody could ever find this keeper again.
+fn handOver(keeper: *Keeper, index: u32, client: Client) void {
+    if (!keeper.sandbox_up) return refuse(keeper, client, .refused);
+    keeper.detached = true;
+    keeper.connections[index].owner = false;
+    record.writeHead(keeper);
+    reply(keeper, client, .ok, 0);
 }
 
 fn endPod(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.End) void {
