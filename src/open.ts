@@ -29,6 +29,8 @@ export interface Peapod extends AsyncDisposable {
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
+  /** Yields at once, and whenever something about any pod has changed, whoever did it. */
+  changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<void>;
 }
 
 export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
@@ -43,6 +45,10 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
+    changes: async function* ({ signal } = {}) {
+      const { podChanges } = await import("./pod/watch.ts");
+      yield* podChanges(`${host.places.state}/pods`, signal);
+    },
     [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
   };
 }

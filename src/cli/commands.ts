@@ -18,6 +18,22 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "end pods, by name or by manifest",
     load: async () => (await import("./commands/down.ts")).down,
   },
+  rm: {
+    summary: "remove pods that have ended",
+    load: async () => (await import("./commands/rm.ts")).rm,
+  },
+  kill: {
+    summary: "send a signal to containers",
+    load: async () => (await import("./commands/kill.ts")).kill,
+  },
+  pause: {
+    summary: "freeze pods where they stand",
+    load: async () => (await import("./commands/pause.ts")).pause,
+  },
+  unpause: {
+    summary: "let paused pods go on",
+    load: async () => (await import("./commands/pause.ts")).unpause,
+  },
   ps: {
     summary: "list pods",
     load: async () => (await import("./commands/ps.ts")).ps,
@@ -97,5 +113,9 @@ export const commands: Readonly<Record<string, Entry>> = {
   explain: {
     summary: "what an error code means",
     load: async () => (await import("./commands/explain.ts")).explain,
+  },
+  version: {
+    summary: "which version this is",
+    load: async () => (await import("./commands/version.ts")).version,
   },
 };

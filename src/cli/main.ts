@@ -1,7 +1,7 @@
 // The command line: finds the command, runs it, and turns what happens into an exit status.
 
-import packageJson from "../../package.json" with { type: "json" };
 import { suggestWord } from "../read/pod-manifest/suggest.ts";
+import { aliasNames, resolveAlias } from "./aliases.ts";
 import type { AnyCommand, Io } from "./command.ts";
 import { globalFlags } from "./command.ts";
 import { commands } from "./commands.ts";
@@ -43,34 +43,30 @@ async function run(words: readonly string[], io: Io): Promise<number> {
   const index = findOperand(topFlags, words, "peapod");
   const before = words.slice(0, index);
   const name = words[index];
-  if (before.includes("--version") || name === "version") return print(io, printVersion());
+  if (before.includes("--version")) return printVersion(io);
   if (name === undefined || name === "help" || isHelp(before)) {
     return help(words.slice(index + 1), name !== undefined || isHelp(before), io);
   }
-  const { command, after } = await findCommand(name, words.slice(index + 1));
+  const found = await findCommand(name, words.slice(index + 1));
+  const { command, after } = found;
   const end = after.indexOf("--");
   if (isHelp(end < 0 ? after : after.slice(0, end))) return printHelpOf(command, io);
-  return command.start([...before, ...after], name, io);
+  return command.start([...before, ...after], found.name, io);
 }
 
-/** kubectl's `get pods` is `ps -a`; everything else has one name. */
 async function findCommand(
-  name: string,
+  written: string,
   after: readonly string[],
-): Promise<{ command: AnyCommand; after: readonly string[] }> {
-  if (name === "get") {
-    const kind = after.findIndex((word) => ["pods", "pod", "po"].includes(word));
-    if (kind < 0) throw usageError("peapod get knows only pods", "run peapod get pods");
-    return findCommand("ps", ["--all", ...after.toSpliced(kind, 1)]);
-  }
+): Promise<{ name: string; command: AnyCommand; after: readonly string[] }> {
+  const { name, words } = resolveAlias(written, after);
   if (!Object.hasOwn(commands, name)) throw unknownCommand(name);
   const command = await commands[name]?.load();
   if (command === undefined) throw unknownCommand(name);
-  return { command, after };
+  return { name, command, after: words };
 }
 
 function unknownCommand(name: string): Error {
-  const suggested = suggestWord(name, [...Object.keys(commands), "get", "help", "version"]);
+  const suggested = suggestWord(name, [...Object.keys(commands), ...aliasNames, "help"]);
   return usageError(
     `peapod has no command ${JSON.stringify(name)}`,
     suggested === undefined ? "run peapod --help" : `did you mean ${suggested}?`,
@@ -92,13 +88,14 @@ async function printHelpOf(command: AnyCommand, io: Io): Promise<number> {
   return print(io, printCommandHelp(command));
 }
 
+async function printVersion(io: Io): Promise<number> {
+  const { version } = await import("./commands/version.ts");
+  return version.start([], "version", io);
+}
+
 function print(io: Io, text: string): number {
   io.stdout.write(text);
   return 0;
-}
-
-export function printVersion(): string {
-  return `peapod ${packageJson.version}\n`;
 }
 
 function isHelp(words: readonly string[]): boolean {

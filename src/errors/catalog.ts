@@ -214,6 +214,14 @@ const entries = {
       "The pod was started by another version of peapod, which this one cannot give orders to.",
     hint: "logs, ps and down work; restart the pod for the rest",
   },
+  "pod.running": {
+    meaning: "The command is for pods whose containers have all ended, and this one runs.",
+    hint: "peapod down ends it",
+  },
+  "pod.not-paused": {
+    meaning: "Processes of the pod could not be frozen, and go on.",
+    hint: "a process in uninterruptible sleep waits for a device or a server; try again later",
+  },
   "pod.not-down": {
     meaning: "Something of the pod could not be removed.",
     hint: "run peapod down once more; it continues where it stopped",

@@ -5,12 +5,13 @@ import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-c
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { reapWhenEnded } from "../native/process-end.ts";
 import { planExec } from "../plan/exec.ts";
-import { rootUser } from "../spec/resolved.ts";
 import { mergeEnv, resolveCandidates } from "../resolve/command.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
+import { execUser } from "./exec-user.ts";
 import { startExecution } from "./execution.ts";
 import { readContainerFile, writeContainerFile } from "./files.ts";
+import { freezeGroup, isFrozen, thawGroup } from "./freeze.ts";
 import {
   connectKeeper,
   reapEventually,
@@ -247,7 +248,7 @@ export class RunningPod implements Pod {
         argv: command,
         env,
         workingDir: options.cwd ?? entry.workingDir,
-        user: entry.user ?? rootUser,
+        user: await execUser(options.user, entry, () => this.#pidOf(entry.name)),
         oomScoreAdj: entry.oomScoreAdj,
         tty: typeof options.tty === "object" ? options.tty : options.tty ? defaultSize : undefined,
         deadlineMs: execDeadlineMs,
@@ -257,7 +258,13 @@ export class RunningPod implements Pod {
     return { client: await this.client(), process, target: entry.process, plan, subject };
   }
 
+  pause = (): Promise<void> => freezeGroup(this.#group, this.name);
+  unpause = async (): Promise<void> => thawGroup(this.#group, this.name);
+  isPaused = async (): Promise<boolean> => isFrozen(this.#group);
+
   async down(options: { readonly graceMs?: number } = {}): Promise<void> {
+    // A frozen process hears of no stop signal.
+    thawGroup(this.#group, this.name);
     let client: KeeperClient;
     try {
       client = await this.client();

@@ -118,6 +118,8 @@ export interface ExecOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: the container's. */
   readonly cwd?: string;
+  /** `user`, `uid`, `user:group`, by the container's own files. Default: the container's. */
+  readonly user?: string;
   readonly stdin?: "none" | "pipe" | string | Uint8Array | ReadableStream<Uint8Array>;
   /** `collect` (default) keeps the output for `result`; `pipe` gives a stream that must be read. */
   readonly stdout?: "pipe" | "collect" | WritableStream<Uint8Array>;
@@ -284,6 +286,10 @@ export interface Pod extends AsyncDisposable {
   down(options?: { readonly graceMs?: number }): Promise<void>;
   /** An owner's pod becomes detached. */
   detach(): Promise<void>;
+  /** Resolves when every process stands still. Ending a pod lets it go on first. */
+  pause(): Promise<void>;
+  unpause(): Promise<void>;
+  isPaused(): Promise<boolean>;
   /** With `trace: true`: what the launch did, and when. */
   readonly trace: readonly TraceSpan[];
   readonly files: {

@@ -50,12 +50,13 @@ them. A pod that does not exist is down already: that is said, and is no error. 
 grace period short.
 
 usage
-  peapod down NAME… | -f FILE [flags]
+  peapod down NAME… | -f FILE | -l SELECTOR | --all [flags]
 
 examples
   peapod down web                   by name, or a unique prefix of it
   peapod down team/web db           two of them, one in another namespace
   peapod down -f web.yaml           the pods of a manifest
+  peapod down -l app=web -n team    by label, in one namespace
   peapod down --grace-period 0 web  at once
 
 flags
@@ -63,6 +64,12 @@ flags
   -t, --grace-period, --timeout SECONDS
                                   time between the stop signal and SIGKILL (default: that of the
                                   manifest)
+      --force                     kill at once: a grace period of 0
+  -n, --namespace NAMESPACE       of pods named without one; with -l only of it
+  -l, --selector, --label SELECTOR
+                                  pods with these labels: app=web, tier!=db, env in (a,b),
+                                  owner, !old
+  -a, --all                       all pods, or with -n all of that namespace
 `,
   );
 });
@@ -81,7 +88,10 @@ test("usage errors are exit status 2 and say what to do", async () => {
     [["ps", "--al"], "peapod ps has no flag --al\n  hint   did you mean --all?"],
     [["get", "nodes"], "peapod get knows only pods\n  hint   run peapod get pods"],
     [["up"], "no manifest is given\n  hint   usage: peapod up FILE… [flags]"],
-    [["down"], "no pod is named\n  hint   usage: peapod down NAME… | -f FILE [flags]"],
+    [
+      ["down"],
+      "no pod is named\n  hint   usage: peapod down NAME… | -f FILE | -l SELECTOR | --all [flags]",
+    ],
     [
       ["exec", "web", "ls", "-l"],
       "the command goes after --\n  hint   usage: peapod exec NAME [flags] -- COMMAND [ARGUMENT…]",

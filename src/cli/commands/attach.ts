@@ -10,6 +10,7 @@ import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { enterRawMode, onResize, terminalSize } from "../local-terminal.ts";
 import { note, openFromFlags } from "../open.ts";
 import { defaultContainer, podObject } from "../pod-object.ts";
+import { getPod, namespaceFlag } from "../pods.ts";
 import { pumpOut, pumpStdin } from "../streams.ts";
 
 const usage = "attach NAME [-c CONTAINER] [flags]";
@@ -27,6 +28,7 @@ const flagTable = {
     aliases: ["interactive"],
     help: "pass stdin on; needs stdin: true in the manifest",
   },
+  ...namespaceFlag,
 } as const satisfies FlagTable;
 
 type Attach = Invocation<typeof flagTable>;
@@ -49,7 +51,7 @@ export const attach = defineCommand({
     const { flags, operands, io } = invocation;
     const name = oneOperand(operands, usage, "the name of a pod");
     await using peapod = await openFromFlags(flags, io);
-    const pod = await peapod.get(name);
+    const pod = await getPod(peapod, name, flags);
     const object = podObject(await pod.object());
     const container = pod.container(flags.container ?? defaultContainer(object) ?? "");
     const hasTty = (object.spec?.containers ?? []).some(

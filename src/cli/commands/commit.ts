@@ -4,6 +4,7 @@ import { defineCommand } from "../command.ts";
 import type { FlagTable } from "../flags.ts";
 import { usageError } from "../flags.ts";
 import { openFromFlags } from "../open.ts";
+import { namespaceFlag, qualify } from "../pods.ts";
 import { clean } from "../text.ts";
 
 const usage = "commit POD IMAGE [flags]";
@@ -11,6 +12,7 @@ const usage = "commit POD IMAGE [flags]";
 const flags = {
   container: { kind: "text", short: "c", value: "NAME", help: "default: the first of the pod" },
   message: { kind: "text", short: "m", value: "TEXT", help: "a comment for the image's history" },
+  ...namespaceFlag,
 } as const satisfies FlagTable;
 
 export const commit = defineCommand({
@@ -27,7 +29,7 @@ export const commit = defineCommand({
       throw usageError("a pod and the name of the image are wanted", `usage: peapod ${usage}`);
     }
     await using peapod = await openFromFlags(given, io);
-    const name = await peapod.commit(pod, image, {
+    const name = await peapod.commit(qualify(pod, given.namespace), image, {
       ...(given.container !== undefined && { container: given.container }),
       ...(given.message !== undefined && { comment: given.message }),
     });

@@ -1,18 +1,19 @@
 // Ends pods: by name, or those of a manifest. What is not there is down already.
 
+import type { Peapod } from "../../open.ts";
 import type { Invocation } from "../command.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
-import { usageError } from "../flags.ts";
 import { catchInterrupts } from "../interrupts.ts";
 import { readManifests } from "../manifests.ts";
 import { note, openFromFlags } from "../open.ts";
+import { checkSelection, listPods, qualify, selectFlags } from "../pods.ts";
 import { clean } from "../text.ts";
 
-const usage = "down NAME… | -f FILE [flags]";
+const usage = "down NAME… | -f FILE | -l SELECTOR | --all [flags]";
 
-const flags = {
+const flagTable = {
   file: {
     kind: "texts",
     short: "f",
@@ -26,6 +27,8 @@ const flags = {
     value: "SECONDS",
     help: "time between the stop signal and SIGKILL (default: that of the manifest)",
   },
+  force: { kind: "switch", help: "kill at once: a grace period of 0" },
+  ...selectFlags,
 } as const satisfies FlagTable;
 
 export const down = defineCommand({
@@ -39,15 +42,17 @@ export const down = defineCommand({
     ["peapod down web", "by name, or a unique prefix of it"],
     ["peapod down team/web db", "two of them, one in another namespace"],
     ["peapod down -f web.yaml", "the pods of a manifest"],
+    ["peapod down -l app=web -n team", "by label, in one namespace"],
     ["peapod down --grace-period 0 web", "at once"],
   ],
-  flags,
+  flags: flagTable,
   run: async (invocation) => {
-    const { operands, io } = invocation;
-    const names = await podNames(operands, invocation.flags.file);
-    const peapod = await openFromFlags(invocation.flags, io);
+    const { operands, flags, io } = invocation;
+    checkSelection(operands, flags, usage, flags.file.length);
+    const peapod = await openFromFlags(flags, io);
     await using _ = peapod;
-    const graceMs = invocation.flags["grace-period"];
+    const names = await podNames(peapod, invocation);
+    const graceMs = flags.force ? 0 : flags["grace-period"];
     const end = (name: string, ms = graceMs): Promise<boolean> =>
       peapod.down(name, ms === undefined ? {} : { graceMs: ms });
     using _interrupts = catchInterrupts(() => {
@@ -60,22 +65,26 @@ export const down = defineCommand({
 });
 
 async function podNames(
-  operands: readonly string[],
-  files: readonly string[],
+  peapod: Peapod,
+  { flags, operands }: Invocation<typeof flagTable>,
 ): Promise<readonly string[]> {
-  if (operands.length + files.length === 0) {
-    throw usageError("no pod is named", `usage: peapod ${usage}`);
+  if (flags.all || flags.selector !== undefined) {
+    const pods = await listPods(peapod, flags);
+    return pods.map((pod) => (pod.name === pod.uid ? pod.uid : `${pod.namespace}/${pod.name}`));
   }
-  const manifests = await readManifests(files);
+  const manifests = await readManifests(flags.file);
   const specs = manifests.flatMap((file) => file.specs);
-  return [...operands, ...specs.map(({ namespace, name }) => `${namespace}/${name}`)];
+  return [
+    ...operands.map((name) => qualify(name, flags.namespace)),
+    ...specs.map(({ namespace, name }) => `${namespace}/${name}`),
+  ];
 }
 
 /** All that could be ended are; the first failure decides. */
 async function report(
   names: readonly string[],
   results: readonly PromiseSettledResult<boolean>[],
-  { flags: { output }, io }: Invocation<typeof flags>,
+  { flags: { output }, io }: Invocation<typeof flagTable>,
 ): Promise<number> {
   const pods = names.map((name, index) => {
     const result = results[index];

@@ -10,6 +10,8 @@ import type { InterruptSignal } from "../interrupts.ts";
 import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { enterRawMode, onResize, terminalSize } from "../local-terminal.ts";
 import { note, openFromFlags } from "../open.ts";
+import { isTerminal } from "../output.ts";
+import { getPod, namespaceFlag } from "../pods.ts";
 import { endOfTransmission, pumpOut, pumpStdin } from "../streams.ts";
 import { formatDuration } from "../time.ts";
 
@@ -24,6 +26,18 @@ const flagTable = {
   },
   stdin: { kind: "switch", short: "i", aliases: ["interactive"], help: "pass stdin on" },
   tty: { kind: "switch", short: "t", help: "give the command a terminal" },
+  "no-tty": {
+    kind: "switch",
+    short: "T",
+    aliases: ["no-TTY"],
+    help: "no terminal and no stdin; without -i, -t and -T both are given where this command has them",
+  },
+  user: {
+    kind: "text",
+    short: "u",
+    value: "USER[:GROUP]",
+    help: "run as this user of the container, by name or number (default: that of the container)",
+  },
   env: {
     kind: "texts",
     short: "e",
@@ -41,6 +55,7 @@ const flagTable = {
     value: "DURATION",
     help: "kill the command and all it started after this time (default: never)",
   },
+  ...namespaceFlag,
 } as const satisfies FlagTable;
 
 type Exec = Invocation<typeof flagTable>;
@@ -53,19 +68,20 @@ export const exec = defineCommand({
     "Without a terminal, Ctrl-C sends the command SIGINT, and a second one kills it.",
   ],
   examples: [
-    ["peapod exec -it web -- sh", "a shell in the default container"],
+    ["peapod exec web -- sh", "a shell, as with -it"],
     ["peapod exec web -c app -- ls -l /srv", "one command"],
     ["echo data | peapod exec -i web -- sh -c 'cat > /tmp/file'", "with input"],
     ["peapod exec web --timeout 5s -- ./check", "with a deadline"],
   ],
   flags: flagTable,
   takesRest: true,
-  run: async (invocation) => {
-    const { name, command } = readOperands(invocation);
+  run: async (written) => {
+    const { name, command } = readOperands(written);
+    const invocation = withTerminal(written);
     const { flags, io } = invocation;
     const options = execOptions(invocation);
     await using peapod = await openFromFlags(flags, io);
-    const pod = await peapod.get(name);
+    const pod = await getPod(peapod, name, flags);
     const run = flags.tty ? runWithTerminal : runPlain;
     return await run(pod, command, options, invocation);
   },
@@ -80,8 +96,17 @@ function readOperands({ operands, rest }: Exec): { name: string; command: readon
   return { name, command: rest };
 }
 
+/** A terminal for whoever sits at one and did not say what they want, as compose has it. */
+function withTerminal(written: Exec): Exec {
+  const { flags, io } = written;
+  if (flags["no-tty"] && flags.tty) throw usageError("--tty and --no-tty exclude each other");
+  const isUnsaid = !flags.stdin && !flags.tty && !flags["no-tty"];
+  if (!isUnsaid || !io.stdout.isTerminal || !isTerminal(0)) return written;
+  return { ...written, flags: { ...flags, stdin: true, tty: true } };
+}
+
 function execOptions({ flags }: Exec): ExecOptions {
-  const { container, workdir, timeout } = flags;
+  const { container, workdir, timeout, user } = flags;
   return {
     env: readEnv(flags.env),
     stdin: flags.stdin ? "pipe" : "none",
@@ -89,6 +114,7 @@ function execOptions({ flags }: Exec): ExecOptions {
     stderr: "pipe",
     ...(container !== undefined && { container }),
     ...(workdir !== undefined && { cwd: workdir }),
+    ...(user !== undefined && { user }),
     ...(timeout !== undefined && { timeoutMs: timeout }),
   };
 }

@@ -3,6 +3,7 @@
 import { defineCommand, oneOperand } from "../command.ts";
 import { printData } from "../data.ts";
 import { openFromFlags } from "../open.ts";
+import { getPod, namespaceFlag } from "../pods.ts";
 
 const usage = "inspect NAME [flags]";
 
@@ -17,11 +18,11 @@ export const inspect = defineCommand({
     ["peapod inspect web | jq .sandbox.keeperPid", "one value"],
     ["peapod inspect -o yaml web", "easier on the eyes"],
   ],
-  flags: {},
+  flags: namespaceFlag,
   run: async ({ flags, operands, io }) => {
     const name = oneOperand(operands, usage, "the name of a pod");
     await using peapod = await openFromFlags(flags, io);
-    const pod = await peapod.get(name);
+    const pod = await getPod(peapod, name, flags);
     io.stdout.write(await printData(flags.output ?? "json", await pod.inspect()));
     return 0;
   },

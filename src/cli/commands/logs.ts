@@ -10,6 +10,7 @@ import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { createLogPrinter, printLogJson } from "../log-printer.ts";
 import { note, openFromFlags } from "../open.ts";
 import { defaultContainer, podObject } from "../pod-object.ts";
+import { getPod, namespaceFlag } from "../pods.ts";
 import { clean } from "../text.ts";
 
 const usage = "logs NAME [-c CONTAINER] [flags]";
@@ -24,10 +25,11 @@ const flagTable = {
   },
   "all-containers": { kind: "switch", help: "of all containers, in the order of time" },
   previous: { kind: "switch", short: "p", help: "of the instance before the last restart" },
-  tail: { kind: "count", short: "n", value: "N", help: "only the last N lines of each container" },
+  tail: { kind: "count", value: "N", help: "only the last N lines of each container" },
   since: { kind: "duration", value: "DURATION", help: "only lines younger than this: 30s, 5m, 2h" },
-  timestamps: { kind: "switch", help: "put the time before every line" },
+  timestamps: { kind: "switch", short: "t", help: "put the time before every line" },
   prefix: { kind: "switch", help: "put the names of pod and container before every line" },
+  ...namespaceFlag,
 } as const satisfies FlagTable;
 
 type Logs = Invocation<typeof flagTable>;
@@ -57,7 +59,7 @@ export const logs = defineCommand({
       );
     }
     await using peapod = await openFromFlags(flags, io);
-    await printLogs(await peapod.get(name), invocation);
+    await printLogs(await getPod(peapod, name, flags), invocation);
     return 0;
   },
 });

@@ -7,6 +7,7 @@ import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
 import { printNamespaces, readNamespaceRows } from "../namespace-table.ts";
 import { openFromFlags } from "../open.ts";
+import { getPod, namespaceFlag } from "../pods.ts";
 
 const usage = "ns NAME [flags]";
 
@@ -15,6 +16,7 @@ const flagTable = {
     kind: "switch",
     help: "the tree of control groups instead, with limits, use and processes",
   },
+  ...namespaceFlag,
 } as const satisfies FlagTable;
 
 export const ns = defineCommand({
@@ -34,7 +36,7 @@ export const ns = defineCommand({
   run: async ({ flags, operands, io }) => {
     const name = oneOperand(operands, usage, "the name of a pod");
     await using peapod = await openFromFlags(flags, io);
-    const inspection = await (await peapod.get(name)).inspect();
+    const inspection = await (await getPod(peapod, name, flags)).inspect();
     if (!flags.cgroups) {
       const rows = readNamespaceRows(inspection);
       const text = flags.output
