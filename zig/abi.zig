@@ -49,6 +49,7 @@ fn printTables(out: *std.Io.Writer) !void {
     try printNames(out, "processStates", protocol.ProcessState);
     try printNames(out, "calls", protocol.Call);
     try printNames(out, "roles", protocol.Role);
+    try printNames(out, "families", protocol.Family);
     try printNumbers(out, "requestTags", protocol.RequestTag);
     try printNumbers(out, "answerTags", protocol.AnswerTag);
     try printFlags(out, "namespaceFlags", schema.Namespaces);

@@ -25,6 +25,7 @@ import {
 } from "../plan/abi.gen.ts";
 import { layoutHash } from "../plan/abi.gen.ts";
 import { flagWord } from "../plan/encode.ts";
+import type { DialAddress } from "./dial.ts";
 import { packStruct, unpackStruct } from "./layout.ts";
 
 export type Status = (typeof statuses)[number];
@@ -169,6 +170,12 @@ export class KeeperClient implements Disposable {
 
   attach(process: number, fds: readonly number[]): Promise<Reply> {
     return this.#request("attach", packStruct(attach, { process, flags: 0 }), fds);
+  }
+
+  /** Resolves with a connected descriptor of the pod's network, for the caller to close. */
+  async dial(address: DialAddress, timeoutMs: number): Promise<number> {
+    const { dialThrough } = await import("./dial.ts");
+    return dialThrough((body, fds) => this.#request("dial", body, fds), address, timeoutMs);
   }
 
   end(graceMs: number): Promise<Reply> {

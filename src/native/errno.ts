@@ -13,10 +13,19 @@ export function errnoName(errno: number): string {
   return byNumber.get(errno) ?? `errno ${errno}`;
 }
 
+/** `connection refused`, in lower case. */
+export function errnoText(errno: number): string {
+  return textOf(errno) ?? errnoName(errno);
+}
+
 /** `ENOENT (no such file or directory)`. */
 export function describeErrno(errno: number): string {
-  const text = getSystemErrorMap().get(-errno)?.[1] ?? extra[errno];
+  const text = textOf(errno);
   return text === undefined ? errnoName(errno) : `${errnoName(errno)} (${text})`;
+}
+
+function textOf(errno: number): string | undefined {
+  return getSystemErrorMap().get(-errno)?.[1] ?? extra[errno];
 }
 
 /** Those that node:util leaves out. */

@@ -8,7 +8,11 @@ const AF_UNIX = 1;
 const SOCK_STREAM = 1;
 const SOCK_CLOEXEC = 0o2000000;
 const MSG_NOSIGNAL = 0x4000;
+const MSG_DONTWAIT = 0x40;
+const MSG_CMSG_CLOEXEC = 0x4000_0000;
 const EAGAIN = 11;
+/** In `struct msghdr`. */
+const controlLengthAt = 40;
 
 export interface SocketHandlers {
   data(bytes: Uint8Array): void;
@@ -79,6 +83,15 @@ export class DescriptorSocket implements Disposable {
     }
   }
 
+  /** The one that has arrived with a byte of its own; throws where there is none. */
+  receiveDescriptor(): number {
+    const message = layOutMessage(alloc(1), [-1]);
+    const result = syscall("recvmsg", this.fd, message.header, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
+    const received = new DataView(message.header.buffer).getBigUint64(controlLengthAt, true);
+    if (result === 0 || received < 20n) throw new SyscallError("recvmsg", EAGAIN);
+    return new DataView(message.control.buffer).getInt32(16, true);
+  }
+
   #sendOnce(bytes: Uint8Array<ArrayBuffer>, fds: readonly number[]): number {
     const message = layOutMessage(bytes, fds);
     const attemptsMax = 50;
@@ -123,6 +136,7 @@ function waitWritable(fd: number, timeoutMs: number): void {
 
 interface Message {
   readonly header: Uint8Array<ArrayBuffer>;
+  readonly control: Uint8Array<ArrayBuffer>;
   /** Kept alive for as long as the header names their addresses. */
   readonly parts: readonly Uint8Array[];
 }
@@ -137,7 +151,7 @@ function layOutMessage(bytes: Uint8Array<ArrayBuffer>, fds: readonly number[]): 
   const view = new DataView(header.buffer);
   view.setBigUint64(16, BigInt(addressOf(iov)), true);
   view.setBigUint64(24, 1n, true);
-  if (fds.length === 0) return { header, parts: [iov, bytes] };
+  if (fds.length === 0) return { header, control: alloc(0), parts: [iov, bytes] };
 
   const [solSocket, scmRights, headBytes] = [1, 1, 16];
   const length = headBytes + 4 * fds.length;
@@ -148,6 +162,6 @@ function layOutMessage(bytes: Uint8Array<ArrayBuffer>, fds: readonly number[]): 
   controlView.setInt32(12, scmRights, true);
   fds.forEach((fd, index) => controlView.setInt32(headBytes + 4 * index, fd, true));
   view.setBigUint64(32, BigInt(addressOf(control)), true);
-  view.setBigUint64(40, BigInt(control.length), true);
-  return { header, parts: [iov, bytes, control] };
+  view.setBigUint64(controlLengthAt, BigInt(control.length), true);
+  return { header, control, parts: [iov, bytes, control] };
 }

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xe71f2e498e91aaa1n;
+export const layoutHash = 0xdd8047d9655aabc0n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -94,9 +94,12 @@ export const calls = [
   "listen",
   "verify",
   "injected",
+  "connect",
 ] as const;
 
 export const roles = ["observer", "owner"] as const;
+
+export const families = ["tcp4", "tcp6"] as const;
 
 export const requestTags = {
   hello: 1,
@@ -108,6 +111,7 @@ export const requestTags = {
   resize: 7,
   attach: 8,
   kill_tree: 9,
+  dial: 10,
 } as const;
 
 export const answerTags = {
@@ -247,6 +251,17 @@ export const killTree = {
   size: 8,
   fields: {
     process: { type: "u32", offset: 0 },
+  },
+} as const;
+
+export const dial = {
+  size: 32,
+  fields: {
+    family: { type: "u32", offset: 0 },
+    port: { type: "u32", offset: 4 },
+    address_head: { type: "u64", offset: 8 },
+    address_tail: { type: "u64", offset: 16 },
+    timeout_ms: { type: "u32", offset: 24 },
   },
 } as const;
 

@@ -7,6 +7,7 @@ const linux = sys.linux;
 
 pub const commands = .{
     .{ "tcp-listen", 1, &tcpListen },
+    .{ "tcp-ignore", 1, &tcpIgnore },
     .{ "tcp-connect", 1, &tcpConnect },
     .{ "tcp-await", 2, &tcpAwait },
     .{ "http-serve", 2, &httpServe },
@@ -14,7 +15,7 @@ pub const commands = .{
 
 /// Answers "listening", then greets one connection with the host's name.
 fn tcpListen(words: sys.Words) sys.Error!void {
-    const fd = try listenOn(try sys.parseSmall(words[0]));
+    const fd = try listenOn(try sys.parseSmall(words[0]), 16);
     defer sys.close(fd);
 
     const connection = try accept(fd);
@@ -25,6 +26,11 @@ fn tcpListen(words: sys.Words) sys.Error!void {
     sys.writeAll(connection, "hello from ");
     sys.writeAll(connection, std.mem.sliceTo(&names.nodename, 0));
     sys.writeAll(connection, "\n");
+}
+
+/// Answers "listening" and takes nobody: when the one place is full, nobody gets an answer.
+fn tcpIgnore(words: sys.Words) sys.Error!void {
+    _ = try listenOn(try sys.parseSmall(words[0]), 0);
 }
 
 /// The answer is what the other side says before it closes.
@@ -47,7 +53,7 @@ fn tcpAwait(words: sys.Words) sys.Error!void {
 
 /// Gives every request the same status, until a signal ends it.
 fn httpServe(words: sys.Words) sys.Error!void {
-    const fd = try listenOn(try sys.parseSmall(words[0]));
+    const fd = try listenOn(try sys.parseSmall(words[0]), 16);
     const status = std.mem.span(words[1]);
     while (true) {
         const connection = try accept(fd);
@@ -68,7 +74,7 @@ fn address(host: [4]u8, port: u16) Address {
     return .{ .family = linux.AF.INET, .port = port_bytes, .host = host };
 }
 
-fn listenOn(port: u16) sys.Error!i32 {
+fn listenOn(port: u16, backlog: u32) sys.Error!i32 {
     const fd = try sys.openSocket(linux.SOCK.STREAM);
     errdefer sys.close(fd);
 
@@ -76,7 +82,7 @@ fn listenOn(port: u16) sys.Error!i32 {
     _ = sys.call(.setsockopt, .{ fd, linux.SOL.SOCKET, linux.SO.REUSEADDR, &one, 4 });
     const everywhere = address(.{ 0, 0, 0, 0 }, port);
     _ = try sys.check(sys.call(.bind, .{ fd, &everywhere, @sizeOf(Address) }));
-    _ = try sys.check(sys.call(.listen, .{ fd, 16 }));
+    _ = try sys.check(sys.call(.listen, .{ fd, backlog }));
     json.answer();
     json.string("listening");
     json.finish();

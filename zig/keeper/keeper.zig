@@ -8,6 +8,7 @@ const schema = @import("../plan/schema.zig");
 const protocol = @import("../plan/protocol.zig");
 const context_file = @import("../executor/context.zig");
 const report_file = @import("../executor/report.zig");
+const dial = @import("dial.zig");
 const Report = report_file.Report;
 const Failure = report_file.Failure;
 const linux = calls.linux;
@@ -150,6 +151,10 @@ pub const Keeper = struct {
     /// One past the highest place in use.
     processes_used: u32,
     attachments: [attachments_max]Attachment,
+    dials: [dial.in_flight_max]dial.Dial,
+    /// One past the highest place that was ever in use; a place is written when it is taken.
+    dials_used: u32,
+    dialing: u32,
     records: u32,
     sandbox_up: bool,
     detached: bool,
@@ -193,6 +198,8 @@ pub const Keeper = struct {
         keeper.listener = .none;
         keeper.record = .none;
         keeper.processes_used = 0;
+        keeper.dials_used = 0;
+        keeper.dialing = 0;
         keeper.records = 0;
         keeper.sandbox_up = false;
         keeper.detached = false;
@@ -269,6 +276,7 @@ pub const Source = enum(u8) {
     input,
     stdin_room,
     sink_room,
+    dial,
 };
 
 pub fn watch(keeper: *Keeper, fd: i32, source: Source, index: u32, events: u32) void {

@@ -5,6 +5,7 @@ const calls = @import("../kernel/calls.zig");
 const keeper_file = @import("keeper.zig");
 const attach = @import("attach.zig");
 const connection = @import("connection.zig");
+const dial = @import("dial.zig");
 const end = @import("end.zig");
 const housekeeping = @import("housekeeping.zig");
 const launch = @import("launch.zig");
@@ -63,6 +64,7 @@ fn react(keeper: *Keeper, event: linux.epoll_event) void {
         .listener => connection.accept(keeper),
         .connection => if (keeper.connections[index].fd.isOpen()) connection.receive(keeper, index),
         .input => if (keeper.attachments[index].input.isOpen()) attach.onInput(keeper, index),
+        .dial => dial.onReady(keeper, index),
         .stdin_room => attach.onStdinRoom(keeper, index),
         .sink_room => if (keeper.attachments[index].out.isOpen()) attach.onSinkRoom(keeper, index),
         .status, .pidfd, .outer, .out, .err, .terminal => reactToProcess(
@@ -115,6 +117,7 @@ fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.log_retry_ns > 0) next = @min(next, keeper.log_retry_ns);
     if (keeper.input_retry_ns > 0) next = @min(next, keeper.input_retry_ns);
     if (keeper.rest_ns > 0) next = @min(next, keeper.rest_ns);
+    if (dial.wakeNs(keeper)) |deadline| next = @min(next, deadline);
     if (log.wakeNs() > 0) next = @min(next, log.wakeNs());
     for (keeper.used()) |*process| {
         if (process.state != .free and process.wake_ns > 0) next = @min(next, process.wake_ns);
@@ -125,6 +128,7 @@ fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
 fn onTime(keeper: *Keeper, now: i64) void {
     log.onTime(now);
     end.onTime(keeper, now);
+    dial.onTime(keeper, now);
     if (keeper.held_until_ns > 0 and now >= keeper.held_until_ns) connection.flush(keeper);
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
     if (keeper.rest_ns > 0 and now >= keeper.rest_ns) pace.onTime(keeper, now);

@@ -9,6 +9,7 @@ const cgroup = @import("../executor/cgroup.zig");
 const keeper_file = @import("keeper.zig");
 const connection_file = @import("connection.zig");
 const attach = @import("attach.zig");
+const dial = @import("dial.zig");
 const launch = @import("launch.zig");
 const record = @import("record.zig");
 const end = @import("end.zig");
@@ -68,6 +69,7 @@ pub fn handle(
             head.fds,
             as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid),
         ),
+        .dial => dial.begin(keeper, index, client, head.fds, body),
     }
 }
 

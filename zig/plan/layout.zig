@@ -15,6 +15,7 @@ pub const messages = .{
     .{ "resize", protocol.Resize },
     .{ "attach", protocol.Attach },
     .{ "killTree", protocol.KillTree },
+    .{ "dial", protocol.Dial },
     .{ "reply", protocol.Reply },
     .{ "exited", protocol.Exited },
     .{ "recordHead", protocol.RecordHead },

@@ -34,6 +34,7 @@ pub const RequestTag = enum(u32) {
     resize = 7,
     attach = 8,
     kill_tree = 9,
+    dial = 10,
 };
 
 pub const AnswerTag = enum(u32) {
@@ -109,6 +110,21 @@ pub const Attach = extern struct { process: u32, flags: u32 };
 
 /// SIGKILL everything in the process's own control group.
 pub const KillTree = extern struct { process: u32, _: u32 = 0 };
+
+pub const Family = enum(u32) { tcp4, tcp6 };
+
+/// A connection made in the pod's network namespace. Comes with a unix socket, over which the
+/// connected one goes back, nonblocking, before the answer.
+pub const Dial = extern struct {
+    /// A `Family`.
+    family: u32,
+    port: u32,
+    /// The address in network byte order as it lies in memory; IPv4 takes the first four bytes.
+    address_head: u64,
+    address_tail: u64,
+    timeout_ms: u32,
+    _: u32 = 0,
+};
 
 pub const Status = enum(u32) {
     ok,
@@ -246,6 +262,7 @@ pub const Call = enum(u32) {
     verify,
     /// A test asked for the failure.
     injected,
+    connect,
 };
 
 comptime {
@@ -261,6 +278,7 @@ comptime {
         Resize,
         Attach,
         KillTree,
+        Dial,
         Reply,
         Exited,
         RecordHead,
