@@ -26,7 +26,7 @@ const answersBytesMax = 64 << 10;
 
 /** Every request once, with a body of its size, and then all in one input. */
 function seeds(): Uint8Array[] {
-  const sizes = [8, 16, 24];
+  const sizes = [8, 16, 24, 32];
   const frames = Object.values(requestTags).flatMap((tag) =>
     [0, ...sizes].map((size) => frameOf(tag, new Uint8Array(size).fill(1))),
   );
