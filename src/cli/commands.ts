@@ -38,6 +38,14 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "list pods",
     load: async () => (await import("./commands/ps.ts")).ps,
   },
+  top: {
+    summary: "what containers use, live",
+    load: async () => (await import("./commands/top.ts")).top,
+  },
+  stats: {
+    summary: "what containers use, one table after the other",
+    load: async () => (await import("./commands/top.ts")).stats,
+  },
   logs: {
     summary: "print what containers wrote",
     load: async () => (await import("./commands/logs.ts")).logs,

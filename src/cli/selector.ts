@@ -1,4 +1,4 @@
-// Label selectors as kubectl takes them: `app=web,tier!=db,env in (a,b),track notin (x),owner,!old`.
+// Label selectors as kubectl takes them: `app=web,env in (a,b),track notin (x),owner,!old`.
 
 import { usageError } from "./flags.ts";
 

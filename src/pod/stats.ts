@@ -1,16 +1,43 @@
 // What a container uses at this moment, from its control group's files.
 
 import { readFileSync } from "node:fs";
-import type { ContainerStats } from "./types.ts";
+import type { ContainerStats, Pressure } from "./types.ts";
 
 export function readStats(name: string, cgroup: string): ContainerStats {
+  const io = ioOf(read(`${cgroup}/io.stat`));
   return {
     name,
     cpuMs: (keyed(`${cgroup}/cpu.stat`, "usage_usec") ?? 0) / 1000,
     memoryBytes: number(`${cgroup}/memory.current`),
     memoryPeakBytes: number(`${cgroup}/memory.peak`),
+    memoryMaxBytes: number(`${cgroup}/memory.max`),
     pids: number(`${cgroup}/pids.current`),
+    readBytes: io?.readBytes,
+    writtenBytes: io?.writtenBytes,
+    pressure: {
+      cpu: pressureOf(read(`${cgroup}/cpu.pressure`)),
+      memory: pressureOf(read(`${cgroup}/memory.pressure`)),
+      io: pressureOf(read(`${cgroup}/io.pressure`)),
+    },
   };
+}
+
+/** `some avg10=0.12 avg60=0.05 …` and, but for the whole machine's CPU, a line of `full`. */
+function pressureOf(text: string): Pressure | undefined {
+  const share = (kind: string) =>
+    Number(new RegExp(`^${kind} avg10=([0-9.]+)`, "m").exec(text)?.[1] ?? 0);
+  return text === "" ? undefined : { some: share("some"), full: share("full") };
+}
+
+/** One line a device: `254:0 rbytes=1 wbytes=2 rios=3 …`. Undefined without the controller. */
+function ioOf(text: string) {
+  if (!text.includes("rbytes=")) return undefined;
+  const total = (key: string) =>
+    [...text.matchAll(new RegExp(`\\b${key}=([0-9]+)`, "g"))].reduce(
+      (sum, [, value]) => sum + Number(value),
+      0,
+    );
+  return { readBytes: total("rbytes"), writtenBytes: total("wbytes") };
 }
 
 function number(path: string): number | undefined {
