@@ -95,6 +95,8 @@ export interface ContainerSpec {
     readonly requests: ResourceList;
     readonly limits: ResourceList;
   };
+  /** Resources whose change restarts the container; others change in place. */
+  readonly restartOnResize: readonly ("cpu" | "memory")[];
   readonly volumeMounts: readonly VolumeMountSpec[];
   readonly ports: readonly PortSpec[];
   readonly life: ContainerLifeSpec;

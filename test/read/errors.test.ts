@@ -21,7 +21,7 @@ spec:
   containers:
   - name: app
     imagee: host
-    livenessProbe: {}
+    volumeDevices: [{}]
     tty: tru
 ---
 kind: Service
@@ -34,8 +34,8 @@ error[manifest.invalid] spec.containers[0].image: required value
 error[manifest.unknown-field] spec.containers[0].imagee: unknown field
   from   web.yaml:9:5  spec.containers[0].imagee
   hint   did you mean image?
-error[manifest.unsupported-field] spec.containers[0].livenessProbe: not supported yet
-  from   web.yaml:10:5  spec.containers[0].livenessProbe
+error[manifest.unsupported-field] spec.containers[0].volumeDevices: not supported yet
+  from   web.yaml:10:5  spec.containers[0].volumeDevices
   hint   remove the field, or see docs/support.md for what is supported
 error[manifest.invalid] spec.containers[0].tty: invalid value "tru": must be true or false
   from   web.yaml:11:5  spec.containers[0].tty

@@ -54,7 +54,7 @@ const podDefaults = {
   initContainers: [],
   objects: noObjects,
 } as const;
-const containerDefaults = { ports: [], life: plainLife } as const;
+const containerDefaults = { restartOnResize: [], ports: [], life: plainLife } as const;
 const mountDefaults = { propagation: "None", recursiveReadOnly: "Disabled" } as const;
 
 const expected = {
@@ -221,7 +221,7 @@ test("the type refuses what the reader refuses", () => {
   const container = { name: "main", image: "host" };
   const manifests: PodManifest[] = [
     // @ts-expect-error A refused field has no type.
-    { metadata: { name: "a" }, spec: { containers: [{ ...container, livenessProbe: {} }] } },
+    { metadata: { name: "a" }, spec: { containers: [{ ...container, volumeDevices: [{}] }] } },
     // @ts-expect-error An unknown field is not part of the type.
     { metadata: { name: "a" }, spec: { containers: [container], contaners: [] } },
     // @ts-expect-error A value of the wrong type.

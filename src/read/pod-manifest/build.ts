@@ -1,18 +1,14 @@
 // A checked manifest → the spec: variables expanded, requests filled in, flags as namespaces.
 
-import type {
-  ContainerSpec,
-  PodSpec,
-  ResourceList,
-  VolumeMountSpec,
-  VolumeSpec,
-} from "../../spec/pod-spec.ts";
-import { plainLife } from "../../spec/life.ts";
+import type { ContainerSpec, PodSpec, PortSpec } from "../../spec/pod-spec.ts";
 import { noObjects } from "../../spec/objects.ts";
+import { buildLife } from "./build-life.ts";
+import { buildResources, listResources } from "./build-resources.ts";
+import { buildMount, buildVolume } from "./build-volume.ts";
 import { expandVariables } from "./expand.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import type { CheckedContainer, CheckedPod, CheckedVolume } from "./schema.ts";
+import type { CheckedContainer, CheckedPod } from "./schema.ts";
 
 /** Of command, args and env of a container together: its plan must stay well under a mebibyte. */
 const entriesMax = 4096;
@@ -26,48 +22,75 @@ export type SpecParts = Omit<PodSpec, "manifest" | "origins" | "inert">;
 export function buildSpec(pod: CheckedPod): { spec: SpecParts; flaws: readonly Flaw[] } {
   const { metadata, spec } = pod;
   const flaws: Flaw[] = [];
+  const build = (list: "initContainers" | "containers") =>
+    (spec[list] ?? []).map((container, index) =>
+      buildContainer(container, `spec.${list}[${index}]`, spec.hostNetwork ?? false, flaws),
+    );
   const parts: SpecParts = {
     name: metadata.name,
     namespace: metadata.namespace ?? "default",
     labels: metadata.labels ?? {},
     annotations: metadata.annotations ?? {},
-    ...(spec.hostname ? { hostname: spec.hostname } : {}),
-    setHostnameAsFqdn: false,
-    hostAliases: [],
-    dns: { policy: "ClusterFirst", nameservers: [], searches: [], options: [] },
+    ...buildNames(spec),
     namespaces: {
       network: spec.hostNetwork ? "NODE" : "POD",
       ipc: spec.hostIPC ? "NODE" : "POD",
       pid: spec.hostPID ? "NODE" : spec.shareProcessNamespace ? "POD" : "CONTAINER",
       user: spec.hostUsers === false ? "POD" : "NODE",
     },
-    terminationGraceMs: (spec.terminationGracePeriodSeconds ?? 30) * 1000,
+    terminationGraceMs: graceSeconds(spec.terminationGracePeriodSeconds ?? 30) * 1000,
     restartPolicy: spec.restartPolicy ?? "Always",
-    readinessGates: [],
-    overhead: {},
-    pullSecrets: [],
-    initContainers: [],
-    objects: noObjects,
+    ...(spec.activeDeadlineSeconds !== undefined && {
+      activeDeadlineMs: spec.activeDeadlineSeconds * 1000,
+    }),
+    readinessGates: (spec.readinessGates ?? []).map(({ conditionType }) => conditionType),
+    ...(spec.resources && { resources: buildResources(spec.resources) }),
+    overhead: listResources(spec.overhead),
+    pullSecrets: (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []),
     volumes: (spec.volumes ?? []).map(buildVolume),
-    containers: spec.containers.map((container, index) => buildContainer(container, index, flaws)),
+    initContainers: build("initContainers"),
+    containers: build("containers"),
+    objects: noObjects,
   };
   return { spec: parts, flaws };
 }
 
-function buildVolume(volume: CheckedVolume, index: number): VolumeSpec {
-  const common = { name: volume.name, field: `spec.volumes[${index}]` };
-  if (volume.hostPath) {
-    const { path, type } = volume.hostPath;
-    return { ...common, kind: "hostPath", path, type: type ?? "" };
-  }
-  const { medium, sizeLimit } = volume.emptyDir ?? {};
-  // A limit of 0 is none: the kubelet looks at positive ones only.
-  const limit = sizeLimit ? { sizeLimitBytes: sizeLimit } : {};
-  return { ...common, kind: "emptyDir", medium: medium ?? "", ...limit };
+/** The API server takes a negative one for the least that a kubelet gives. */
+function graceSeconds(seconds: number): number {
+  return seconds < 0 ? 1 : seconds;
 }
 
-function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[]): ContainerSpec {
-  const field = `spec.containers[${index}]`;
+type Names =
+  "hostname" | "subdomain" | "hostnameOverride" | "setHostnameAsFqdn" | "hostAliases" | "dns";
+
+function buildNames(spec: CheckedPod["spec"]): Pick<SpecParts, Names> {
+  const { hostname, subdomain, hostnameOverride, dnsConfig } = spec;
+  return {
+    ...(hostname && { hostname }),
+    ...(subdomain && { subdomain }),
+    ...(hostnameOverride !== undefined && { hostnameOverride }),
+    setHostnameAsFqdn: spec.setHostnameAsFQDN ?? false,
+    hostAliases: (spec.hostAliases ?? []).map(({ ip, hostnames }) => ({
+      ip,
+      hostnames: hostnames ?? [],
+    })),
+    dns: {
+      policy: spec.dnsPolicy ?? "ClusterFirst",
+      nameservers: dnsConfig?.nameservers ?? [],
+      searches: dnsConfig?.searches ?? [],
+      options: (dnsConfig?.options ?? []).map(({ name, value }) =>
+        value === undefined ? { name } : { name, value },
+      ),
+    },
+  };
+}
+
+function buildContainer(
+  container: CheckedContainer,
+  field: string,
+  isHostNetwork: boolean,
+  flaws: Flaw[],
+): ContainerSpec {
   const size: Size = { entries: 0, bytes: 0, flaws, field };
   const env = expandEnv(container, size);
   const words = (key: "command" | "args") => {
@@ -76,8 +99,6 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
     );
     return list && list.length > 0 ? { [key]: list } : {};
   };
-  const requests = listResources(container.resources?.requests);
-  const limits = listResources(container.resources?.limits);
   return {
     name: container.name,
     field,
@@ -87,12 +108,17 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
     ...words("args"),
     ...(container.workingDir !== undefined && { workingDir: container.workingDir }),
     env: Array.from(env, ([name, value]) => ({ name, value })),
-    resources: { requests: { ...limits, ...requests }, limits },
+    resources: buildResources(container.resources),
+    restartOnResize: (container.resizePolicy ?? []).flatMap(({ resourceName, restartPolicy }) =>
+      restartPolicy === "RestartContainer" ? [resourceName] : [],
+    ),
     volumeMounts: (container.volumeMounts ?? []).map((mount, at) =>
       buildMount(mount, `${field}.volumeMounts[${at}]`),
     ),
-    ports: [],
-    life: plainLife,
+    ports: (container.ports ?? []).map((port, at) =>
+      buildPort(port, `${field}.ports[${at}]`, isHostNetwork),
+    ),
+    life: buildLife(container, field),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem ?? false,
@@ -100,28 +126,19 @@ function buildContainer(container: CheckedContainer, index: number, flaws: Flaw[
   };
 }
 
-type CheckedMount = NonNullable<CheckedContainer["volumeMounts"]>[number];
-
-function buildMount(mount: CheckedMount, field: string): VolumeMountSpec {
+function buildPort(port: CheckedPort, field: string, isHostNetwork: boolean): PortSpec {
   return {
-    name: mount.name,
     field,
-    mountPath: mount.mountPath,
-    readOnly: mount.readOnly ?? false,
-    ...(mount.subPath !== undefined && { subPath: mount.subPath }),
-    propagation: "None",
-    recursiveReadOnly: "Disabled",
+    name: port.name ?? "",
+    containerPort: port.containerPort,
+    // With the host's network every port is one of the host.
+    hostPort: port.hostPort || (isHostNetwork ? port.containerPort : 0),
+    hostIP: port.hostIP ?? "",
+    protocol: port.protocol ?? "TCP",
   };
 }
 
-type CheckedResources = NonNullable<CheckedContainer["resources"]>["limits"];
-
-function listResources(list: CheckedResources): ResourceList {
-  return {
-    ...(list?.cpu !== undefined && { cpuMilli: list.cpu }),
-    ...(list?.memory !== undefined && { memoryBytes: list.memory }),
-  };
-}
+type CheckedPort = NonNullable<CheckedContainer["ports"]>[number];
 
 /** Each value sees the variables above it. A map keeps a name's first place and its last value. */
 function expandEnv(container: CheckedContainer, size: Size): Map<string, string> {

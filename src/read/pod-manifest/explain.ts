@@ -1,20 +1,19 @@
 // What zod found wrong, in the words that Kubernetes uses for it.
 
 import type * as z from "zod";
-import { notYet } from "./fate.ts";
 import type { Flaw } from "./flaw.ts";
 import { invalid } from "./flaw.ts";
 import { ownKinds } from "./text.ts";
-import { fieldOf, isMap, show } from "./tree.ts";
-import type { Tree } from "./tree.ts";
+import { fieldOf, show } from "./tree.ts";
 
 const quoteIt =
   "quote the value: without quotes YAML reads numbers, yes, no, on and off as what they are";
 
-export function explainIssue(issue: z.core.$ZodIssue, tree: Tree): Flaw {
+/** `tree` is what zod was given, `at` the field where that stands. */
+export function explainIssue(issue: z.core.$ZodIssue, tree: unknown, at: string): Flaw {
   const field = issue.path.reduce<string>(
     (path, key) => fieldOf(path, typeof key === "number" ? key : String(key)),
-    "",
+    at,
   );
   const value = valueAt(tree, issue.path);
   if (value === undefined) return invalid(field, "required value");
@@ -24,6 +23,9 @@ export function explainIssue(issue: z.core.$ZodIssue, tree: Tree): Flaw {
     case "invalid_value":
       return wrongChoice(field, value, issue);
     default: {
+      if (issue.message.startsWith("supported values")) {
+        return invalid(field, `unsupported value ${show(value)}: ${issue.message}`);
+      }
       const isWhole = ownKinds.some((kind) => issue.message.startsWith(kind));
       const message = isWhole ? issue.message : `invalid value ${show(value)}: ${issue.message}`;
       return invalid(field, message);
@@ -31,7 +33,7 @@ export function explainIssue(issue: z.core.$ZodIssue, tree: Tree): Flaw {
   }
 }
 
-function wrongType(field: string, value: Tree, expected: string): Flaw {
+function wrongType(field: string, value: unknown, expected: string): Flaw {
   const flaw = invalid(
     field,
     `invalid value ${show(value)}: must be ${typeNames[expected] ?? expected}`,
@@ -50,10 +52,7 @@ const typeNames: Readonly<Record<string, string>> = {
   record: "a mapping",
 };
 
-function wrongChoice(field: string, value: Tree, issue: z.core.$ZodIssueInvalidValue): Flaw {
-  if (issue.message === notYet) {
-    return { code: "manifest.unsupported-field", field, message: `${show(value)} is ${notYet}` };
-  }
+function wrongChoice(field: string, value: unknown, issue: z.core.$ZodIssueInvalidValue): Flaw {
   const choices = issue.values.map((choice) => show(choice)).toSorted();
   return invalid(
     field,
@@ -61,11 +60,11 @@ function wrongChoice(field: string, value: Tree, issue: z.core.$ZodIssueInvalidV
   );
 }
 
-function valueAt(tree: Tree, path: readonly PropertyKey[]): Tree | undefined {
-  let value: Tree | undefined = tree;
+function valueAt(tree: unknown, path: readonly PropertyKey[]): unknown {
+  let value = tree;
   for (const key of path) {
-    if (Array.isArray(value)) value = (value as readonly Tree[])[Number(key)];
-    else value = isMap(value) && Object.hasOwn(value, key) ? value[String(key)] : undefined;
+    if (typeof value !== "object" || value === null || !Object.hasOwn(value, key)) return undefined;
+    value = (value as Readonly<Record<PropertyKey, unknown>>)[key];
   }
   return value;
 }

@@ -8,8 +8,6 @@ import * as z from "zod";
 interface Inert {
   readonly fate: "inert";
   readonly reason: string;
-  /** Values that do say what happens. */
-  readonly honoured?: z.ZodType;
 }
 
 /** A field that the Pod API has and peapod does not act on. zod never sees one. */
@@ -25,50 +23,68 @@ class Refused {
   }
 }
 
+/** A field whose schema is made when a manifest has the field. */
+class Later {
+  readonly mark: Inert | undefined;
+  readonly #make: () => z.ZodType;
+  #schema: z.ZodType | undefined;
+
+  constructor(make: () => z.ZodType, mark: Inert | undefined) {
+    this.#make = make;
+    this.mark = mark;
+  }
+
+  get schema(): z.ZodType {
+    this.#schema ??= this.#make();
+    return this.#schema;
+  }
+}
+
 /**
  * zod would make JavaScript of every schema before its first use. A process that reads one manifest
  * waits three times as long for that as for the check itself.
  */
 z.config({ jitless: true });
 
-const marks = new WeakMap<z.core.$ZodType, Inert>();
-/** With the refused ones. */
+/** All of a mapping, with those that zod is not told of. */
 const fieldsOf = new WeakMap<z.core.$ZodType, Readonly<Record<string, Field>>>();
 
-type Field = z.core.$ZodType | Refused;
+export type Field = z.core.$ZodType | Later | Refused;
 
 /** One way to say it, so that a reader can search for it. */
 export const notYet = "not supported yet";
 const sameAsAbsent = "the same as leaving it out";
 
-export function inert<Schema extends z.ZodType>(
-  schema: Schema,
-  reason: string,
-  honoured?: z.ZodType,
-): z.ZodOptional<Schema> {
-  const field = schema.optional();
-  marks.set(field, { fate: "inert", reason, ...(honoured && { honoured }) });
-  return field;
-}
-
-/** As `inert`, for a field that must be there. */
-export function inertRequired<Schema extends z.ZodType>(schema: Schema, reason: string): Schema {
-  marks.set(schema, { fate: "inert", reason });
-  return schema;
-}
-
 /**
- * A mapping with these fields and no others. Most fields of a Pod are refused: no schema is made of
- * them, for the time until a command starts is made of schemas.
+ * A mapping with these fields and no others. A command starts as late as its schemas are made, and
+ * a Pod has a thousand fields of which most manifests use twenty: only fields that must be there
+ * stand in the shape as they are, all others as `later`, `inert` or `refused`.
  */
 export function fields<Shape extends z.core.$ZodShape>(
   shape: Shape,
 ): z.ZodObject<Shape, z.core.$strict> {
   const all: Readonly<Record<string, Field>> = shape;
-  const seen = Object.entries(all).filter(([, field]) => !isRefused(field));
-  const schema = z.strictObject(Object.fromEntries(seen) as Shape);
-  fieldsOf.set(schema, all);
-  return schema;
+  const eager = Object.entries(all).filter(
+    (entry): entry is [string, z.core.$ZodType] => !isLater(entry[1]) && !isRefused(entry[1]),
+  );
+  // What the sieve has checked passes through as it is, and it lets no unknown field by.
+  const schema: unknown = z.looseObject(Object.fromEntries(eager));
+  const typed = schema as z.ZodObject<Shape, z.core.$strict>;
+  fieldsOf.set(typed, all);
+  return typed;
+}
+
+/** An optional field. */
+export function later<Schema extends z.ZodType>(make: () => Schema): z.ZodOptional<Schema> {
+  // What it is to TypeScript; `fields` keeps it from zod.
+  return new Later(make, undefined) as unknown as z.ZodOptional<Schema>;
+}
+
+export function inert<Schema extends z.ZodType>(
+  make: () => Schema,
+  reason: string,
+): z.ZodOptional<Schema> {
+  return new Later(make, { fate: "inert", reason }) as unknown as z.ZodOptional<Schema>;
 }
 
 /**
@@ -79,8 +95,13 @@ export function refused<Schema extends z.ZodType = z.ZodNever>(
   reason: string = notYet,
   same?: () => Schema,
 ): z.ZodOptional<Schema> {
-  // What it is to TypeScript; `fields` keeps it from zod.
   return new Refused(reason, same) as unknown as z.ZodOptional<Schema>;
+}
+
+/** Made on first use, and once. */
+export function once<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
 }
 
 export type Fate =
@@ -96,7 +117,7 @@ export function fateOf(field: Field, value: unknown): Fate | undefined {
     case undefined:
       return undefined;
     case "inert":
-      return mark.honoured?.safeParse(value).success ? { fate: "supported" } : mark;
+      return mark;
     case "refused":
       return mark.same?.().safeParse(value).success
         ? { fate: "inert", reason: sameAsAbsent }
@@ -110,8 +131,12 @@ export function isRefused(field: Field): field is Refused {
   return field instanceof Refused;
 }
 
+export function isLater(field: Field): field is Later {
+  return field instanceof Later;
+}
+
 function markOf(field: Field): Inert | Refused | undefined {
-  return isRefused(field) ? field : marks.get(field);
+  return isRefused(field) ? field : isLater(field) ? field.mark : undefined;
 }
 
 /**
@@ -126,14 +151,13 @@ export function unwrap(schema: z.core.$ZodType): z.core.$ZodType {
   return wrapped ? unwrap(schema.def.innerType) : schema;
 }
 
-/** Of a mapping, in its order. */
-export function allFields(object: z.ZodObject): Readonly<Record<string, Field>> {
-  return fieldsOf.get(object) ?? object.shape;
+/** Of a mapping made by `fields`, in its order. */
+export function allFields(schema: z.core.$ZodType): Readonly<Record<string, Field>> | undefined {
+  return fieldsOf.get(schema);
 }
 
 /** The field of a key: its own, or that of a pattern such as `hugepages-*`. */
-export function fieldAt(object: z.ZodObject, key: string): Field | undefined {
-  const all = allFields(object);
+export function fieldAt(all: Readonly<Record<string, Field>>, key: string): Field | undefined {
   if (Object.hasOwn(all, key)) return all[key];
   const pattern = Object.keys(all).find((name) => matchesPattern(name, key));
   return pattern === undefined ? undefined : all[pattern];
@@ -157,11 +181,13 @@ export interface FieldRow {
 export function listFields(schema: z.core.$ZodType, field = ""): FieldRow[] {
   const inner = unwrap(schema);
   if (inner instanceof z.ZodArray) return listFields(inner.element, `${field}[]`);
-  if (!(inner instanceof z.ZodObject)) return [{ field, fate: "supported", reason: "" }];
-  return Object.entries(allFields(inner)).flatMap(([key, child]) => {
+  const all = allFields(inner);
+  if (!all) return [{ field, fate: "supported", reason: "" }];
+  return Object.entries(all).flatMap(([key, child]) => {
     const path = field === "" ? key : `${field}.${key}`;
     const mark = markOf(child);
     if (mark) return [{ field: path, fate: mark.fate, reason: mark.reason }];
-    return isRefused(child) ? [] : listFields(child, path);
+    if (isRefused(child)) return [];
+    return listFields(isLater(child) ? child.schema : child, path);
   });
 }

@@ -7,14 +7,13 @@ import type { PodSpec } from "../../spec/pod-spec.ts";
 import { buildSpec } from "./build.ts";
 import { readObjects } from "./document.ts";
 import type { ManifestObject } from "./document.ts";
-import { explainIssue } from "./explain.ts";
 import type { Fate } from "./fate.ts";
 import { invalid, problemOf, throwProblems } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
 import { checkRules } from "./rules.ts";
 import { Pod } from "./schema.ts";
 import type { PodManifest } from "./schema.ts";
-import { siftPod } from "./sift.ts";
+import { siftObject } from "./sift.ts";
 import { TreeError, isMap, show, treeOf } from "./tree.ts";
 import type { Tree } from "./tree.ts";
 
@@ -65,23 +64,17 @@ export interface FieldFate {
 
 /** Every field that the document has, in its order, and what becomes of it. */
 export function fates(spec: Pick<PodSpec, "manifest" | "origins">): FieldFate[] {
-  return siftPod(treeOf(spec.manifest)).fates.map(({ field, fate }) => ({
+  return siftObject(Pod, treeOf(spec.manifest)).fates.map(({ field, fate }) => ({
     origin: originOf(spec, field),
     ...fate,
   }));
 }
 
 function readObject({ tree, origins }: ManifestObject): { spec: PodSpec } | { flaws: Flaw[] } {
-  const sifted = siftPod(tree);
-  const checked = Pod.safeParse(sifted.kept);
-  const issues = checked.error?.issues ?? [];
-  const flaws = [
-    ...sifted.flaws,
-    ...issues.map((issue) => explainIssue(issue, sifted.kept)),
-    ...checkRules(tree),
-  ];
-  if (!checked.success || flaws.length > 0 || !isMap(tree)) return { flaws };
-  const built = buildSpec(checked.data);
+  const sifted = siftObject(Pod, tree);
+  const flaws = [...sifted.flaws, ...checkRules(tree)];
+  if (!sifted.checked || flaws.length > 0 || !isMap(tree)) return { flaws };
+  const built = buildSpec(sifted.checked);
   if (built.flaws.length > 0) return { flaws: [...built.flaws] };
   const inert = sifted.fates.flatMap(({ field, fate }) =>
     fate.fate === "inert" ? [{ origin: originOf({ origins }, field), reason: fate.reason }] : [],

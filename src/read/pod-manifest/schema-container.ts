@@ -1,97 +1,54 @@
-// A container of the manifest.
+// A container of the manifest; those of initContainers are of the same kind.
 
 import * as z from "zod";
-import { fields, inert, inertRequired, notYet, refused } from "./fate.ts";
+import { fields, later, notYet, once, refused } from "./fate.ts";
+import { Env, EnvFrom } from "./schema-env.ts";
+import { Lifecycle, Probe, RestartPolicy, RestartRules, TerminationPolicy } from "./schema-life.ts";
+import { ResizePolicy, Resources } from "./schema-resources.ts";
 import { SecurityContext } from "./schema-security.ts";
-import {
-  DnsLabel,
-  EnvName,
-  GuestPathText,
-  Image,
-  PortName,
-  SubPath,
-  WorkingDir,
-  quantity,
-} from "./text.ts";
+import { PortNumber, between, entriesMax, listOf, none } from "./schema-values.ts";
+import { VolumeMount } from "./schema-volume.ts";
+import { DnsLabel, Image, IpAddress, PortName, WorkingDir } from "./text.ts";
 
-/** Entries of command, args and env together are bounded again once they are expanded. */
-const entriesMax = 4096;
-const mountsMax = 1000;
-const tooMany = (max: number) => `too many: must have at most ${max} items`;
+const Truth = once(() => z.boolean());
+const Arguments = once(() => listOf(z.string(), entriesMax));
+const PullPolicy = once(() => z.enum(["Always", "IfNotPresent", "Never"]));
 
-const none = z.tuple([]).readonly();
-const noPublishing = "ports are not published on the host yet";
-const documentation = "documentation: every port of the pod is open to whoever reaches the pod";
-const portRange = "must be between 1 and 65535, inclusive";
-
-const Arguments = z.array(z.string()).max(entriesMax, tooMany(entriesMax)).readonly().optional();
-
-const ResourceList = fields({
-  cpu: quantity("cpu").optional(),
-  memory: quantity("memory").optional(),
-  "ephemeral-storage": refused(),
-  "hugepages-*": refused(),
-  "*/*": refused("extended resources are not supported yet"),
-}).optional();
-
-const Port = fields({
-  containerPort: inertRequired(z.int().min(1, portRange).max(65535, portRange), documentation),
-  name: inert(PortName, documentation),
-  protocol: inert(z.enum(["SCTP", "TCP", "UDP"]), documentation),
-  hostIP: refused(noPublishing),
-  hostPort: refused(noPublishing, () => z.literal(0)),
-});
-
-const VolumeMount = fields({
-  name: z.string().min(1, "required value"),
-  mountPath: GuestPathText,
-  readOnly: z.boolean().optional(),
-  subPath: SubPath.optional(),
-  bindMountOptions: refused(undefined, () => none),
-  mountPropagation: refused(undefined, () => z.literal("None")),
-  recursiveReadOnly: refused(undefined, () => z.literal("Disabled")),
-  subPathExpr: refused(undefined, () => z.literal("")),
-});
+const Port = once(() =>
+  fields({
+    containerPort: PortNumber(),
+    name: later(PortName),
+    protocol: later(() => z.enum(["SCTP", "TCP", "UDP"])),
+    // 0 is none, as in Go.
+    hostPort: later(() => between(0, 65_535)),
+    hostIP: later(IpAddress),
+  }),
+);
 
 export const Container = fields({
   name: DnsLabel,
   image: Image,
-  command: Arguments,
-  args: Arguments,
-  workingDir: WorkingDir.optional(),
-  env: z
-    .array(
-      fields({
-        name: EnvName,
-        value: z.string().optional(),
-        valueFrom: refused("only a literal value is supported yet"),
-      }),
-    )
-    .max(entriesMax, tooMany(entriesMax))
-    .readonly()
-    .optional(),
-  resources: fields({
-    requests: ResourceList,
-    limits: ResourceList,
-    claims: refused(undefined, () => none),
-  }).optional(),
-  volumeMounts: z.array(VolumeMount).max(mountsMax, tooMany(mountsMax)).readonly().optional(),
-  tty: z.boolean().optional(),
-  stdin: z.boolean().optional(),
-  stdinOnce: z.boolean().optional(),
-  ports: z.array(Port).max(entriesMax, tooMany(entriesMax)).readonly().optional(),
-  imagePullPolicy: z.enum(["Always", "IfNotPresent", "Never"]).optional(),
-  securityContext: SecurityContext,
-
-  envFrom: refused(undefined, () => none),
-  lifecycle: fields({ postStart: refused(), preStop: refused(), stopSignal: refused() }).optional(),
-  livenessProbe: refused(),
-  readinessProbe: refused(),
-  resizePolicy: refused(undefined, () => none),
-  restartPolicy: refused(),
-  restartPolicyRules: refused(undefined, () => none),
-  startupProbe: refused(),
-  terminationMessagePath: refused(undefined, () => z.literal("/dev/termination-log")),
-  terminationMessagePolicy: refused(undefined, () => z.literal("File")),
-  volumeDevices: refused(notYet, () => none),
+  command: later(Arguments),
+  args: later(Arguments),
+  workingDir: later(WorkingDir),
+  env: later(Env),
+  envFrom: later(EnvFrom),
+  resources: later(Resources),
+  resizePolicy: later(ResizePolicy),
+  volumeMounts: later(() => listOf(VolumeMount())),
+  volumeDevices: refused(notYet, none),
+  ports: later(() => listOf(Port(), entriesMax)),
+  tty: later(Truth),
+  stdin: later(Truth),
+  stdinOnce: later(Truth),
+  imagePullPolicy: later(PullPolicy),
+  securityContext: later(() => SecurityContext),
+  startupProbe: later(Probe),
+  livenessProbe: later(Probe),
+  readinessProbe: later(Probe),
+  lifecycle: later(Lifecycle),
+  restartPolicy: later(RestartPolicy),
+  restartPolicyRules: later(RestartRules),
+  terminationMessagePath: later(() => z.string()),
+  terminationMessagePolicy: later(TerminationPolicy),
 });

@@ -1,40 +1,55 @@
 // Goes through a tree beside the schema: what becomes of each field, and which fields are not there
-// to be had. What it keeps is for zod to check.
+// to be had. What is optional is checked here, where it is found; the rest is for zod to check.
 
 import * as z from "zod";
-import { allFields, fateOf, fieldAt, isRefused, listFields, unwrap } from "./fate.ts";
-import type { Fate } from "./fate.ts";
+import { explainIssue } from "./explain.ts";
+import { allFields, fateOf, fieldAt, isLater, isRefused, listFields, unwrap } from "./fate.ts";
+import type { Fate, Field } from "./fate.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import { Pod } from "./schema.ts";
 import { suggestWord } from "./suggest.ts";
 import { fieldOf, isMap } from "./tree.ts";
 import type { Tree, TreeMap } from "./tree.ts";
 
-export interface Sifted {
-  /** Without unknown and refused fields, and without those that are null. */
-  readonly kept: Tree;
+export interface Sifted<Checked> {
+  /** Undefined when there are flaws. */
+  readonly checked: Checked | undefined;
   readonly flaws: readonly Flaw[];
   /** Every field that is there: leaves, and inert fields whole. */
   readonly fates: readonly { readonly field: string; readonly fate: Fate }[];
 }
 
-export function siftPod(tree: Tree): Sifted {
-  const sieve: Sieve = { flaws: [], fates: [] };
-  const kept = sift(sieve, Pod, tree, "");
-  const isHostNamed = isMap(tree) && isMap(tree.spec) && tree.spec.hostNetwork === true;
-  const fates = sieve.fates.map((row) => {
-    if (isHostNamed && row.field === "spec.hostname") return { ...row, fate: hostNamed };
-    return isDiskLimit(tree, row.field) ? { ...row, fate: diskLimit } : row;
-  });
-  return { kept, flaws: sieve.flaws, fates };
+export function siftObject<Schema extends z.ZodType>(
+  schema: Schema,
+  tree: Tree,
+): Sifted<z.output<Schema>> {
+  const sieve: Sieve = { schema, flaws: [], fates: [] };
+  const checked = check(sieve, schema, tree, "");
+  const fates = sieve.fates.map((row) => ({ ...row, fate: refinedFate(tree, row) }));
+  const flaws = sieve.flaws;
+  // `check` gives the schema's output, and has told of every flaw.
+  return { checked: flaws.length > 0 ? undefined : (checked as z.output<Schema>), flaws, fates };
 }
 
-function isDiskLimit(tree: Tree, field: string): boolean {
+interface FateRow {
+  readonly field: string;
+  readonly fate: Fate;
+}
+
+/** Where the fate of one field hangs on another. */
+function refinedFate(tree: Tree, { field, fate }: FateRow): Fate {
+  const spec = isMap(tree) && isMap(tree.spec) ? tree.spec : {};
+  return field === "spec.hostname" && spec.hostNetwork === true
+    ? hostNamed
+    : isDiskLimit(spec, field)
+      ? diskLimit
+      : fate;
+}
+
+function isDiskLimit(spec: TreeMap, field: string): boolean {
   const index = /^spec\.volumes\[([0-9]+)\]\.emptyDir\.sizeLimit$/.exec(field)?.[1];
-  if (index === undefined || !isMap(tree) || !isMap(tree.spec)) return false;
-  const { volumes } = tree.spec;
-  const volume = Array.isArray(volumes) ? volumes[Number(index)] : undefined;
+  if (index === undefined) return false;
+  const volume = Array.isArray(spec.volumes) ? spec.volumes[Number(index)] : undefined;
   return isMap(volume) && isMap(volume.emptyDir) && volume.emptyDir.medium !== "Memory";
 }
 
@@ -46,13 +61,27 @@ const diskLimit: Fate = {
 };
 
 interface Sieve {
+  /** Of the whole object: an unknown field may belong elsewhere in it. */
+  readonly schema: z.ZodType;
   readonly flaws: Flaw[];
-  readonly fates: { field: string; fate: Fate }[];
+  readonly fates: FateRow[];
 }
 
-function sift(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string): Tree {
+/** What zod makes of the tree; what is wrong goes to the sieve. */
+function check(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string): unknown {
+  const kept = sift(sieve, schema, tree, field);
+  const result = z.safeParse(schema, kept);
+  for (const issue of result.error?.issues ?? []) {
+    sieve.flaws.push(explainIssue(issue, kept, field));
+  }
+  return result.data;
+}
+
+/** Without unknown and refused fields, and without those that are null. */
+function sift(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string): unknown {
   const inner = unwrap(schema);
-  if (inner instanceof z.ZodObject && isMap(tree)) return siftMap(sieve, inner, tree, field);
+  const all = allFields(inner);
+  if (all && isMap(tree)) return siftMap(sieve, all, tree, field);
   if (inner instanceof z.ZodArray && Array.isArray(tree)) {
     const items: readonly Tree[] = tree;
     if (items.length === 0) sieve.fates.push({ field, fate: supported });
@@ -64,14 +93,19 @@ function sift(sieve: Sieve, schema: z.core.$ZodType, tree: Tree, field: string):
   return tree;
 }
 
-function siftMap(sieve: Sieve, schema: z.ZodObject, map: TreeMap, field: string): Tree {
-  const kept: [string, Tree][] = [];
+function siftMap(
+  sieve: Sieve,
+  all: Readonly<Record<string, Field>>,
+  map: TreeMap,
+  field: string,
+): unknown {
+  const kept: [string, unknown][] = [];
   let hasFields = false;
   for (const [key, value] of Object.entries(map)) {
     const path = fieldOf(field, key);
-    const child = fieldAt(schema, key);
+    const child = fieldAt(all, key);
     if (!child) {
-      sieve.flaws.push(unknownField(schema, key, path));
+      sieve.flaws.push(unknownField(sieve.schema, all, key, path));
       continue;
     }
     const fate = fateOf(child, value);
@@ -85,7 +119,12 @@ function siftMap(sieve: Sieve, schema: z.ZodObject, map: TreeMap, field: string)
     hasFields = true;
     // A refused field with a harmless value was checked by that.
     if (isRefused(child)) continue;
-    kept.push([key, fate ? value : sift(sieve, child, value, path)]);
+    // An inert field has one fate whole; its parts are checked all the same.
+    const inner = fate ? { ...sieve, fates: [] } : sieve;
+    const found = isLater(child)
+      ? check(inner, child.schema, value, path)
+      : sift(inner, child, value, path);
+    kept.push([key, found]);
   }
   if (!hasFields) sieve.fates.push({ field, fate: supported });
   return Object.fromEntries(kept);
@@ -108,21 +147,29 @@ function checkText(sieve: Sieve, text: string, field: string): void {
   if (!text.isWellFormed()) sieve.flaws.push(invalid(field, "must be valid Unicode"));
 }
 
-let accepted: readonly string[] | undefined;
+const accepted = new WeakMap<z.ZodType, readonly string[]>();
 
-/** Listed for the first mistake: most manifests have none. */
-function acceptedFields(): readonly string[] {
-  accepted ??= listFields(Pod)
-    .filter((row) => row.fate !== "refused")
+/** Listed for the first mistake: most manifests have none. Init containers are containers. */
+function acceptedFields(schema: z.ZodType): readonly string[] {
+  const known = accepted.get(schema);
+  if (known) return known;
+  const paths = listFields(schema)
+    .filter(({ field, fate }) => fate !== "refused" && !field.includes("initContainers[]"))
     .map((row) => row.field);
-  return accepted;
+  accepted.set(schema, paths);
+  return paths;
 }
 
-function unknownField(schema: z.ZodObject, key: string, field: string): Flaw {
+function unknownField(
+  schema: z.ZodType,
+  all: Readonly<Record<string, Field>>,
+  key: string,
+  field: string,
+): Flaw {
   const flaw = { code: "manifest.unknown-field", field, message: "unknown field" } as const;
-  const near = suggestWord(key, Object.keys(allFields(schema)));
+  const near = suggestWord(key, Object.keys(all));
   if (near !== undefined) return { ...flaw, hint: `did you mean ${near}?` };
-  const elsewhere = acceptedFields().filter(
+  const elsewhere = acceptedFields(schema).filter(
     (path) => path.endsWith(`.${key}`) || path.endsWith(`.${key}[]`),
   );
   const [place, another] = elsewhere;

@@ -2,6 +2,7 @@
 
 import * as z from "zod";
 import type { GuestPath, HostPath } from "../../spec/paths.ts";
+import { once } from "./fate.ts";
 import { readQuantity } from "./quantity.ts";
 import type { QuantityUnit } from "./quantity.ts";
 
@@ -77,6 +78,51 @@ function checkEnvName(value: string): string | undefined {
   return `a valid environment variable name must consist only of ${allowed}`;
 }
 
+/** A key of a ConfigMap or a Secret: it names a file. */
+export function checkConfigKey(value: string): string | undefined {
+  if (value === "") return "required value";
+  if (value.length > 253) return "must be no more than 253 characters";
+  if (!/^[-._a-zA-Z0-9]+$/.test(value)) {
+    return (
+      "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. " +
+      "'key.name',  or 'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+    );
+  }
+  if (value === ".") return "must not be '.'";
+  return value.startsWith("..") ? "must not start with '..'" : undefined;
+}
+
+function checkHeaderName(value: string): string | undefined {
+  if (/^[-A-Za-z0-9]+$/.test(value)) return undefined;
+  return (
+    "a valid HTTP header must consist of alphanumeric characters or '-' (e.g. 'X-Header-Name', " +
+    "regex used for validation is '[-A-Za-z0-9]+')"
+  );
+}
+
+function checkHostnameOverride(value: string): string | undefined {
+  if (value.length > 64) return "must be no more than 64 bytes";
+  return checkDnsSubdomain(value);
+}
+
+/** An empty one is none, as in Go. */
+function checkIpAddress(value: string): string | undefined {
+  if (value === "" || isIpAddress(value)) return undefined;
+  return "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+}
+
+export function isIpAddress(value: string): boolean {
+  const byte = "(25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])";
+  if (new RegExp(`^${byte}(\\.${byte}){3}$`).test(value)) return true;
+  return /^[0-9a-fA-F:.]*:[0-9a-fA-F:.]*$/.test(value) && URL.canParse(`http://[${value}]`);
+}
+
+/** A domain; names of services have underscores in front. */
+function checkSearch(value: string): string | undefined {
+  if (value === ".") return undefined;
+  return checkDnsSubdomain(value.replace(/\.$/, "").replaceAll("_", "a"));
+}
+
 function checkImage(value: string): string | undefined {
   if (value === "") return "required value";
   if (value !== value.trim()) return "must not have leading or trailing whitespace";
@@ -117,6 +163,23 @@ function checkSubPath(value: string): string | undefined {
   return checkNoParent(value) ?? checkPathLength(value);
 }
 
+function checkRelativePath(value: string): string | undefined {
+  if (value === "") return "required value";
+  if (value.startsWith("/")) return "must be a relative path";
+  const parent = checkNoParent(value);
+  if (parent !== undefined) return parent;
+  if (value.startsWith("..")) return "must not start with '..'";
+  const isEmpty = value.split("/").every((name) => name === "" || name === ".");
+  return isEmpty ? "must name a file" : checkPathLength(value);
+}
+
+const mediums = ["", "HugePages", "HugePages-<SIZE>", "Memory"];
+
+function checkMedium(value: string): string | undefined {
+  if (value === "" || value === "Memory" || /^HugePages(-.+)?$/.test(value)) return undefined;
+  return `supported values: ${mediums.map((medium) => JSON.stringify(medium)).join(", ")}`;
+}
+
 function checkWorkingDir(value: string): string | undefined {
   return value !== "" && !value.startsWith("/")
     ? "must be an absolute path"
@@ -129,32 +192,67 @@ function checkMountPath(value: string): string | undefined {
   return checkPathLength(value);
 }
 
-function text(check: (value: string) => string | undefined): z.ZodString {
+export function text(check: (value: string) => string | undefined): z.ZodString {
   return z.string().superRefine((value, context) => {
     const message = check(value);
     if (message !== undefined) context.addIssue({ code: "custom", message });
   });
 }
 
+// Every manifest has a name, a container's name and an image; the rest is made when it is met.
 export const DnsLabel = text(checkDnsLabel);
 export const DnsSubdomain = text(checkDnsSubdomain);
-export const EnvName = text(checkEnvName);
 export const Image = text(checkImage);
-export const PortName = text(checkPortName);
-/** Empty means "as if left out", as in Go. */
-export const Hostname = text((value) => (value === "" ? undefined : checkDnsLabel(value)));
-
-export const GuestPathText = text(checkMountPath).transform(cleanGuestPath);
-export const WorkingDir = text(checkWorkingDir).transform((value) =>
-  value === "" ? undefined : cleanGuestPath(value),
+export const EnvName = once(() => text(checkEnvName));
+export const EnvPrefix = once(() =>
+  text((value) => (value === "" ? undefined : checkEnvName(value))),
 );
-// Checked to be absolute; nothing else makes a path one of the host.
-export const HostPathText = text(checkHostPath).transform((value) => value as HostPath);
+export const PortName = once(() => text(checkPortName));
+export const QualifiedName = once(() =>
+  text((value) => (value === "" ? "required value" : checkQualifiedName(value))),
+);
+/** Empty means "as if left out", as in Go. */
+export const Hostname = once(() =>
+  text((value) => (value === "" ? undefined : checkDnsLabel(value))),
+);
+export const HostnameOverride = once(() => text(checkHostnameOverride));
+export const ConfigKey = once(() => text(checkConfigKey));
+export const HeaderName = once(() => text(checkHeaderName));
+export const IpAddress = once(() => text(checkIpAddress));
+export const Search = once(() => text(checkSearch));
+
+export const GuestPathText = once(() => text(checkMountPath).transform(cleanGuestPath));
+export const WorkingDir = once(() =>
+  text(checkWorkingDir).transform((value) => (value === "" ? undefined : cleanGuestPath(value))),
+);
+export const HostPathText = once(() =>
+  // Checked to be absolute; nothing else makes a path one of the host.
+  text(checkHostPath).transform((value) => value as HostPath),
+);
 /** `undefined` when nothing is left of it: the volume itself. */
-export const SubPath = text(checkSubPath).transform((value) => {
-  const names = value.split("/").filter((name) => name !== "" && name !== ".");
-  return names.length === 0 ? undefined : names.join("/");
-});
+export const SubPath = once(() =>
+  text(checkSubPath).transform((value) => {
+    const names = value.split("/").filter((name) => name !== "" && name !== ".");
+    return names.length === 0 ? undefined : names.join("/");
+  }),
+);
+/** Cleaned when its variables have their values. */
+export const SubPathExpr = once(() =>
+  text(checkSubPath).transform((value) => (value === "" ? undefined : value)),
+);
+/** A file in a volume whose files are written. */
+export const RelativePath = once(() =>
+  text(checkRelativePath).transform((value) =>
+    value
+      .split("/")
+      .filter((name) => name !== "" && name !== ".")
+      .join("/"),
+  ),
+);
+export const Medium = once(() =>
+  // Checked to be one.
+  text(checkMedium).transform((value) => value as "" | "Memory" | `HugePages${string}`),
+);
 
 /** Lexically, as the kubelet does it: a relative path starts at the root. */
 export function cleanGuestPath(value: string): GuestPath {

@@ -1,0 +1,33 @@
+// How a pod is called and how it finds others: host names, resolv.conf, hosts.
+
+import * as z from "zod";
+import { fields, later, once } from "./fate.ts";
+import { listOf } from "./schema-values.ts";
+import { DnsSubdomain, IpAddress, Search } from "./text.ts";
+
+/** What resolv.conf takes: resolvers of the libc read no more. */
+const nameserversMax = 3;
+const searchesMax = 32;
+
+export const DnsPolicy = once(() =>
+  z.enum(["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"]),
+);
+
+export const DnsConfig = once(() =>
+  fields({
+    nameservers: later(() => listOf(IpAddress(), nameserversMax)),
+    searches: later(() => listOf(Search(), searchesMax)),
+    options: later(() =>
+      listOf(
+        fields({
+          name: z.string().min(1, "required value"),
+          value: later(() => z.string()),
+        }),
+      ),
+    ),
+  }),
+);
+
+export const HostAliases = once(() =>
+  listOf(fields({ ip: IpAddress(), hostnames: later(() => listOf(DnsSubdomain)) })),
+);
