@@ -1,59 +1,36 @@
 // Talking to one keeper: frames out, answers and events in. It knows the protocol and nothing of
 // pods.
 
-import type { DescriptorSocket } from "../native/socket.ts";
+import { DescriptorSocket } from "../native/socket.ts";
 import { alloc } from "../native/memory.ts";
+import { closeFd } from "../native/syscalls.ts";
 import {
   answerTags,
+  askedHead,
   attach,
   end,
-  exited,
   frameHead,
   hello,
+  keep,
   killTree,
   launch,
   launchFlags,
   noProcess,
   protocolVersion,
-  reply,
   requestTags,
   resize,
   roles,
   signal,
-  statuses,
   welcome,
 } from "../plan/abi.gen.ts";
 import { layoutHash } from "../plan/abi.gen.ts";
 import { flagWord } from "../plan/encode.ts";
 import type { DialAddress } from "./dial.ts";
 import { packStruct, unpackStruct } from "./layout.ts";
+import type { Ask, ExitedEvent, Reply, Status } from "./messages.ts";
+import { decodeAsk, emptyReply, encodeAsk, readExited, readReply, readTrace } from "./messages.ts";
 
-export type Status = (typeof statuses)[number];
-
-export interface Reply {
-  readonly status: Status;
-  readonly process: number;
-  readonly pid: number;
-  readonly operation: number;
-  readonly call: number;
-  readonly errno: number;
-  readonly elapsedNs: bigint;
-  /** What a file system said when it refused a mount; usually empty. */
-  readonly message: string;
-  /** End of each operation by its index, CLOCK_MONOTONIC in nanoseconds; empty unless traced. */
-  readonly trace: readonly bigint[];
-}
-
-export interface ExitedEvent {
-  readonly process: number;
-  readonly code: number;
-  readonly signal: number;
-  readonly oomKills: number;
-  readonly cpuUs: bigint;
-  readonly memoryPeakBytes: bigint;
-  readonly startedNs: bigint;
-  readonly endedNs: bigint;
-}
+export type { Ask, ExitedEvent, Reply, Status } from "./messages.ts";
 
 export interface KeeperEvents {
   exited(event: ExitedEvent): void;
@@ -61,6 +38,10 @@ export interface KeeperEvents {
   ended(reply: Reply): void;
   /** The connection is: the keeper has ended, or died. */
   closed(): void;
+  /** Heard by the owner. */
+  asked?(ask: Ask): void;
+  /** The pod goes on and nobody owns it. */
+  vacant?(): void;
 }
 
 export interface LaunchRequest {
@@ -71,6 +52,8 @@ export interface LaunchRequest {
   readonly flags: readonly (keyof typeof launchFlags)[];
   readonly stopSignal: number;
   readonly graceMs: number;
+  /** Of a container: how often it has been launched before. */
+  readonly attempt?: number;
   readonly plan: Uint8Array;
   readonly fds?: readonly number[];
 }
@@ -93,6 +76,7 @@ export class KeeperClient implements Disposable {
   readonly #pending = new Map<number, Pending>();
   /** Exits of unrecorded processes come as an answer to the launch's own request. */
   readonly #exits = new Map<number, (event: ExitedEvent) => void>();
+  readonly #asks = new Map<number, PromiseWithResolvers<unknown>>();
   #nextRequest = 1;
   #received = new Uint8Array(0);
   readonly #closedListeners = new Set<() => void>();
@@ -145,6 +129,7 @@ export class KeeperClient implements Disposable {
       flags: flagWord(launchFlags, request.flags),
       stop_signal: request.stopSignal,
       grace_ms: request.graceMs,
+      attempt: request.attempt ?? 0,
     });
     const isQuiet = request.flags.includes("quiet");
     const answer = this.#request("launch", wish, request.fds, isQuiet, request.plan);
@@ -184,6 +169,47 @@ export class KeeperClient implements Disposable {
 
   handOver(): Promise<Reply> {
     return this.#request("hand_over", new Uint8Array(0));
+  }
+
+  /** Undefined when nobody owns the pod. */
+  async ask(question: unknown): Promise<unknown> {
+    const body = encodeAsk(question);
+    const request = this.#nextRequest;
+    const answer = Promise.withResolvers<unknown>();
+    answer.promise.catch(() => {});
+    this.#asks.set(request, answer);
+    // The relay itself says nothing, unless it can't.
+    this.#request("ask", body).then(
+      () => this.#asks.get(request)?.resolve(undefined),
+      (error: unknown) => this.#asks.get(request)?.reject(error),
+    );
+    return answer.promise.finally(() => this.#asks.delete(request));
+  }
+
+  /** Leaves the descriptor with the keeper, for this owner and those after it. */
+  keep(place: number, fd: number): Promise<Reply> {
+    return this.#request("keep", packStruct(keep, { place }), [fd]);
+  }
+
+  /** What an owner has left there; the caller closes it. Undefined for nothing. */
+  async fetch(place: number): Promise<number | undefined> {
+    return this.receiveDescriptor((theirs) =>
+      this.#request("fetch", packStruct(keep, { place }), [theirs]),
+    );
+  }
+
+  /** For requests whose answer is a descriptor: the keeper sends it over a socket of its own. */
+  async receiveDescriptor(
+    request: (theirs: number) => Promise<Reply>,
+  ): Promise<number | undefined> {
+    const [ours, theirs] = DescriptorSocket.pair();
+    using _ = ours;
+    try {
+      const { status } = await request(theirs);
+      return status === "ok" ? ours.receiveDescriptor() : undefined;
+    } finally {
+      closeFd(theirs);
+    }
   }
 
   subscribe(): Promise<Reply> {
@@ -257,6 +283,20 @@ export class KeeperClient implements Disposable {
       case answerTags.ended:
         this.#events.ended(readReply(body));
         return;
+      case answerTags.asked:
+        this.#heedAsk(body);
+        return;
+      case answerTags.answered:
+        this.#pending.delete(request);
+        this.#asks.get(request)?.resolve(decodeAsk(body));
+        return;
+      case answerTags.vacant:
+        for (const [asked, { resolve }] of this.#asks) {
+          this.#pending.delete(asked);
+          resolve(undefined);
+        }
+        this.#events.vacant?.();
+        return;
       default: // A younger keeper may say more than this version understands.
     }
   }
@@ -275,6 +315,18 @@ export class KeeperClient implements Disposable {
     pending?.resolve({ ...answer, trace: pending.trace });
   }
 
+  #heedAsk(body: Uint8Array): void {
+    const head = body.slice(0, askedHead.size);
+    const answer = async (answered: unknown) => {
+      const text = encodeAsk(answered);
+      const whole = new Uint8Array(head.length + text.length);
+      whole.set(head);
+      whole.set(text, head.length);
+      await this.#request("answer", whole);
+    };
+    this.#events.asked?.({ body: decodeAsk(body.subarray(askedHead.size)), answer });
+  }
+
   #exit(event: ExitedEvent): void {
     const own = this.#exits.get(event.process);
     this.#exits.delete(event.process);
@@ -288,59 +340,9 @@ export class KeeperClient implements Disposable {
     this.#socket[Symbol.dispose]();
     for (const { reject } of this.#pending.values()) reject(new KeeperGone("the keeper has gone"));
     this.#pending.clear();
+    for (const { reject } of this.#asks.values()) reject(new KeeperGone("the keeper has gone"));
     for (const listener of this.#closedListeners) listener();
     this.#closedListeners.clear();
     this.#events.closed();
   }
-}
-
-const emptyReply: Reply = {
-  status: "ok",
-  process: noProcess,
-  pid: 0,
-  operation: 0,
-  call: 0,
-  errno: 0,
-  elapsedNs: 0n,
-  message: "",
-  trace: [],
-};
-
-const decoder = new TextDecoder();
-
-function readReply(body: Uint8Array): Reply {
-  const values = unpackStruct(reply, body);
-  // Only a failure has something to say.
-  const text = body.length > reply.size ? decoder.decode(body.subarray(reply.size)) : "";
-  const nul = text.indexOf("\0");
-  return {
-    status: statuses[values.status] ?? "invalid",
-    process: values.process,
-    pid: values.pid,
-    operation: values.operation,
-    call: values.call,
-    errno: values.errno,
-    elapsedNs: values.elapsed_ns,
-    message: (nul < 0 ? text : text.slice(0, nul)).trim(),
-    trace: [],
-  };
-}
-
-function readExited(body: Uint8Array): ExitedEvent {
-  const values = unpackStruct(exited, body);
-  return {
-    process: values.process,
-    code: values.code,
-    signal: values.signal,
-    oomKills: values.oom_kills,
-    cpuUs: values.cpu_us,
-    memoryPeakBytes: values.memory_peak_bytes,
-    startedNs: values.started_ns,
-    endedNs: values.ended_ns,
-  };
-}
-
-function readTrace(body: Uint8Array): bigint[] {
-  const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
-  return Array.from({ length: body.length / 8 }, (_, index) => view.getBigInt64(index * 8, true));
 }

@@ -44,7 +44,10 @@ export function unpackStruct<Layout extends StructLayout>(
   layout: Layout,
   bytes: Uint8Array,
 ): Values<Layout> {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  // An older keeper's messages end where its version did.
+  const whole = bytes.length < layout.size ? new Uint8Array(layout.size) : bytes;
+  if (whole !== bytes) whole.set(bytes);
+  const view = new DataView(whole.buffer, whole.byteOffset, whole.byteLength);
   const values: Record<string, number | bigint> = {};
   for (const [name, { type, offset }] of rowsOf(layout)) {
     if (type === "u64") values[name] = view.getBigUint64(offset, true);

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xdd8047d9655aabc0n;
+export const layoutHash = 0x135074499133e1e4n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -13,6 +13,7 @@ export const protocolVersion = 1;
 export const frameBytesMax = 4198400;
 export const processesMax = 2048;
 export const noProcess = 4294967295;
+export const askBytesMax = 65536;
 export const recordMagic = 1145259346;
 
 export const stages = ["prepare", "build", "enter", "limit", "exec", "later"] as const;
@@ -36,6 +37,9 @@ export const statuses = [
   "refused",
   "timed_out",
   "layout",
+  "no_owner",
+  "busy",
+  "stale",
 ] as const;
 
 export const processStates = ["none", "starting", "running", "exited"] as const;
@@ -97,7 +101,7 @@ export const calls = [
   "connect",
 ] as const;
 
-export const roles = ["observer", "owner"] as const;
+export const roles = ["observer", "owner", "supervisor"] as const;
 
 export const families = ["tcp4", "tcp6"] as const;
 
@@ -112,6 +116,10 @@ export const requestTags = {
   attach: 8,
   kill_tree: 9,
   dial: 10,
+  ask: 11,
+  answer: 12,
+  keep: 13,
+  fetch: 14,
 } as const;
 
 export const answerTags = {
@@ -120,6 +128,9 @@ export const answerTags = {
   exited: 103,
   ended: 104,
   trace: 105,
+  asked: 106,
+  answered: 107,
+  vacant: 108,
 } as const;
 
 export const namespaceFlags = {
@@ -204,7 +215,7 @@ export const welcome = {
 } as const;
 
 export const launch = {
-  size: 24,
+  size: 32,
   fields: {
     process: { type: "u32", offset: 0 },
     target: { type: "u32", offset: 4 },
@@ -212,6 +223,7 @@ export const launch = {
     flags: { type: "u32", offset: 12 },
     stop_signal: { type: "u32", offset: 16 },
     grace_ms: { type: "u32", offset: 20 },
+    attempt: { type: "u32", offset: 24 },
   },
 } as const;
 
@@ -265,6 +277,22 @@ export const dial = {
   },
 } as const;
 
+export const askedHead = {
+  size: 16,
+  fields: {
+    connection: { type: "u32", offset: 0 },
+    generation: { type: "u32", offset: 4 },
+    request: { type: "u32", offset: 8 },
+  },
+} as const;
+
+export const keep = {
+  size: 8,
+  fields: {
+    place: { type: "u32", offset: 0 },
+  },
+} as const;
+
 export const reply = {
   size: 32,
   fields: {
@@ -279,7 +307,7 @@ export const reply = {
 } as const;
 
 export const exited = {
-  size: 48,
+  size: 56,
   fields: {
     process: { type: "u32", offset: 0 },
     code: { type: "i32", offset: 4 },
@@ -289,6 +317,7 @@ export const exited = {
     memory_peak_bytes: { type: "u64", offset: 24 },
     started_ns: { type: "i64", offset: 32 },
     ended_ns: { type: "i64", offset: 40 },
+    attempt: { type: "u32", offset: 48 },
   },
 } as const;
 
@@ -321,6 +350,7 @@ export const recordEntry = {
     lines_dropped: { type: "u32", offset: 44 },
     cpu_us: { type: "u64", offset: 48 },
     memory_peak_bytes: { type: "u64", offset: 56 },
+    attempt: { type: "u32", offset: 64 },
     sequence_end: { type: "u32", offset: 68 },
   },
 } as const;

@@ -19,6 +19,8 @@ export interface KeeperRecord {
 }
 
 export interface ProcessRecord {
+  /** How often it had been launched before. */
+  readonly attempt: number;
   readonly state: (typeof processStates)[number];
   readonly pid: number;
   readonly startedNs: bigint;
@@ -44,6 +46,7 @@ export function readRecord(stateDirectory: string): KeeperRecord | undefined {
     if (entry.sequence === 0 || entry.sequence !== entry.sequence_end) continue;
     const state = processStates[entry.state] ?? "none";
     processes.set(entry.process, {
+      attempt: entry.attempt,
       state,
       pid: state === "exited" ? 0 : entry.pid,
       startedNs: entry.started_ns,

@@ -184,11 +184,16 @@ pub fn clientOf(keeper: *Keeper, index: u32, head: *const protocol.Head) Client 
     };
 }
 
-pub fn answer(keeper: *Keeper, client: Client, tag: protocol.AnswerTag, body: anytype) void {
-    if (client.connection >= keeper.connections.len) return;
+/// Not gone, and not another in its place.
+pub fn isThere(keeper: *const Keeper, client: Client) bool {
+    if (client.connection >= keeper.connections.len) return false;
     const connection = &keeper.connections[client.connection];
-    if (!connection.fd.isOpen() or connection.generation != client.generation) return;
-    send(keeper, client.connection, client.request, tag, std.mem.asBytes(body));
+    return connection.fd.isOpen() and connection.generation == client.generation;
+}
+
+pub fn answer(keeper: *Keeper, client: Client, tag: protocol.AnswerTag, body: anytype) void {
+    const bytes = std.mem.asBytes(body);
+    if (isThere(keeper, client)) send(keeper, client.connection, client.request, tag, bytes);
 }
 
 pub fn announce(keeper: *Keeper, tag: protocol.AnswerTag, body: anytype) void {
@@ -218,6 +223,28 @@ pub fn send(
     sendParts(keeper.connections[index].fd.raw, &.{
         .{ .base = std.mem.asBytes(&head), .len = head_bytes },
         .{ .base = body.ptr, .len = body.len },
+    }, head.bytes);
+}
+
+/// For bodies that are not held back.
+pub fn sendTwo(
+    keeper: *Keeper,
+    index: u32,
+    number: u32,
+    tag: protocol.AnswerTag,
+    first: []const u8,
+    second: []const u8,
+) void {
+    const head: protocol.Head = .{
+        .bytes = @intCast(head_bytes + first.len + second.len),
+        .tag = @intFromEnum(tag),
+        .request = number,
+    };
+    flushOne(keeper, index);
+    sendParts(keeper.connections[index].fd.raw, &.{
+        .{ .base = std.mem.asBytes(&head), .len = head_bytes },
+        .{ .base = first.ptr, .len = first.len },
+        .{ .base = second.ptr, .len = second.len },
     }, head.bytes);
 }
 

@@ -153,7 +153,7 @@ fn handOver(keeper: *Keeper, dial: *Dial) void {
     finish(keeper, dial, status, if (status == .ok) .none else .sendmsg, passed);
 }
 
-fn sendDescriptor(channel: i32, fd: i32) linux.E {
+pub fn sendDescriptor(channel: i32, fd: i32) linux.E {
     const Control = extern struct { length: u64, level: i32, kind: i32, fd: i32, _: i32 = 0 };
     const control: Control = .{
         .length = 20, // Of head and descriptor, without the padding (man 3 cmsg).

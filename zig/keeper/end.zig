@@ -11,6 +11,7 @@ const keeper_file = @import("keeper.zig");
 const connection = @import("connection.zig");
 const sandbox = @import("sandbox.zig");
 const leave = @import("leave.zig");
+const relay = @import("relay.zig");
 const Keeper = keeper_file.Keeper;
 const linux = calls.linux;
 
@@ -18,7 +19,7 @@ const linux = calls.linux;
 /// for.
 pub fn ownerLeft(keeper: *Keeper) void {
     if (!keeper.sandbox_up) linux.exit_group(0);
-    if (!keeper.detached) begin(keeper, keeper.grace_ms);
+    if (!keeper.detached) begin(keeper, keeper.grace_ms) else relay.ownerLeft(keeper);
 }
 
 /// What a helper that was killed gets to go; one that waits for a dead server never will.

@@ -61,6 +61,7 @@ pub const Launch = struct {
 pub const Process = struct {
     state: State = .free,
     id: u32 = 0,
+    attempt: u32 = 0,
     after: u32 = protocol.no_process,
     flags: protocol.LaunchFlags = .{},
     stop_signal: u32 = 15,
@@ -127,6 +128,8 @@ pub const Process = struct {
     }
 };
 
+pub const Recorded = struct { process: u32, attempt: u32 };
+
 pub const Attachment = struct {
     process: u32 = protocol.no_process,
     input: Fd = .none,
@@ -156,6 +159,10 @@ pub const Keeper = struct {
     dials_used: u32,
     dialing: u32,
     records: u32,
+    /// The record's entries in short, as many as `records` says.
+    recorded: [protocol.processes_max]Recorded,
+    /// Descriptors that owners hand on, by their place.
+    kept: [protocol.kept_max]Fd,
     sandbox_up: bool,
     detached: bool,
     /// Nothing of the pod is mounted in the keeper's own namespace.
@@ -201,6 +208,7 @@ pub const Keeper = struct {
         keeper.dials_used = 0;
         keeper.dialing = 0;
         keeper.records = 0;
+        keeper.kept = @splat(.none);
         keeper.sandbox_up = false;
         keeper.detached = false;
         keeper.pristine = true;
@@ -241,6 +249,21 @@ pub const Keeper = struct {
     pub fn find(keeper: *Keeper, id: u32) ?*Process {
         for (keeper.used()) |*process| {
             if (process.state != .free and process.id == id) return process;
+        }
+        return null;
+    }
+
+    /// Whether that attempt of a process, or a later one, has got as far as running.
+    pub fn hasRun(keeper: *const Keeper, process: u32, attempt: u32) bool {
+        for (keeper.recorded[0..keeper.records]) |entry| {
+            if (entry.process == process and entry.attempt >= attempt) return true;
+        }
+        return false;
+    }
+
+    pub fn owner(keeper: *const Keeper) ?u32 {
+        for (&keeper.connections, 0..) |*connection, index| {
+            if (connection.fd.isOpen() and connection.owner) return @intCast(index);
         }
         return null;
     }

@@ -22,6 +22,7 @@ const leave = @import("leave.zig");
 const record = @import("record.zig");
 const sandbox = @import("sandbox.zig");
 const stream = @import("stream.zig");
+const turns = @import("turns.zig");
 const Keeper = keeper_file.Keeper;
 const Process = keeper_file.Process;
 const Launch = keeper_file.Launch;
@@ -55,7 +56,11 @@ pub fn begin(
         .sandbox => sandbox.start(keeper, client, wish, view),
         .teardown => sandbox.keepTeardown(keeper, client, wish, bytes),
         .update => sandbox.runUpdate(keeper, client, wish, view),
-        .container, .exec => startProcess(keeper, client, wish, view, &fds),
+        .container => if (keeper.connections[index].owner)
+            startProcess(keeper, client, wish, view, &fds)
+        else
+            request.refuse(keeper, client, .refused),
+        .exec => startProcess(keeper, client, wish, view, &fds),
     }
 }
 
@@ -107,8 +112,11 @@ fn startProcess(
     fds: *[3]Fd,
 ) void {
     if (!keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
-    if (keeper.find(wish.process) != null) return request.refuse(keeper, client, .invalid);
-    if (hasFailed(keeper, wish.after)) return request.refuse(keeper, client, .refused);
+    if (keeper.find(wish.process) != null) return request.refuse(keeper, client, .busy);
+    const is_recorded = !wish.flags.unrecorded;
+    if (is_recorded and keeper.hasRun(wish.process, wish.attempt))
+        return request.refuse(keeper, client, .stale);
+    if (turns.hasFailed(keeper, wish.after)) return request.refuse(keeper, client, .refused);
     const target = if (view.header().kind == .exec) keeper.find(wish.target) else null;
     if (view.header().kind == .exec) {
         const found = target orelse return request.refuse(keeper, client, .no_such_process);
@@ -123,6 +131,7 @@ fn startProcess(
     process.* = .{
         .state = .building,
         .id = wish.process,
+        .attempt = wish.attempt,
         .after = wish.after,
         .flags = wish.flags,
         .stop_signal = wish.stop_signal,
@@ -149,8 +158,8 @@ fn startProcess(
 pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     const launch = process.launch.?;
     const context = &launch.context;
-    context.turn = turnOf(keeper, process.id);
-    context.turn_before = turnOf(keeper, process.after);
+    context.turn = turns.of(keeper, process.id);
+    context.turn_before = turns.of(keeper, process.after);
     stream.open(process, context) catch return fail(keeper, process, .failed);
     const is_crowded = keeper.isCrowded();
     context.shares_descriptors = is_crowded;
@@ -265,7 +274,7 @@ pub fn giveUp(keeper: *Keeper, process: *Process) void {
         process.id,
         process.arrived_ns,
     );
-    refuseWaiting(keeper, process.id);
+    turns.refuseWaiting(keeper, process.id);
     process.client = .{};
     process.id = protocol.no_process;
     _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
@@ -327,36 +336,8 @@ pub fn fail(keeper: *Keeper, process: *Process, status: protocol.Status) void {
     free(launch);
     process.launch = null;
     keeper.launching -= 1;
-    refuseWaiting(keeper, process.id);
+    turns.refuseWaiting(keeper, process.id);
     leave.forget(keeper, process);
-}
-
-/// None for the processes that nobody waits for: execs, and whatever has a number past the table.
-fn turnOf(keeper: *Keeper, process: u32) ?*u32 {
-    if (process >= protocol.processes_max) return null;
-    if (keeper.host.turns == null) {
-        const bytes = protocol.processes_max * @sizeOf(u32);
-        const memory = keeper_file.map(bytes, true) orelse return null;
-        keeper.host.turns = @ptrCast(memory.ptr);
-    }
-    return &keeper.host.turns.?[process];
-}
-
-/// Gone without ever having been past its gate.
-fn hasFailed(keeper: *Keeper, process: u32) bool {
-    const turn = turnOf(keeper, process) orelse return false;
-    return keeper.find(process) == null and @atomicLoad(u32, turn, .acquire) == 0;
-}
-
-/// Those whose turn comes after that process: their gate would stay shut until their deadline.
-fn refuseWaiting(keeper: *Keeper, after: u32) void {
-    if (after == protocol.no_process) return;
-    for (keeper.used()) |*next| {
-        const waits = next.state == .preparing or next.state == .building;
-        if (!waits or next.after != after) continue;
-        next.failed = .refused;
-        _ = calls.pidfd_send_signal(next.pidfd.raw, 9);
-    }
 }
 
 pub fn sendReply(

@@ -94,6 +94,7 @@ pub fn finish(keeper: *Keeper, process: *Process) void {
         .memory_peak_bytes = process.memory_peak_bytes,
         .started_ns = process.started_ns,
         .ended_ns = process.ended_ns,
+        .attempt = process.attempt,
     };
     if (process.flags.unrecorded) {
         connection.answer(keeper, process.client, .exited, &exited);

@@ -41,8 +41,11 @@ pub fn writeHead(keeper: *Keeper) void {
 pub fn write(keeper: *Keeper, process: *Process) void {
     if (process.flags.unrecorded or process.state == .free) return;
     if (process.record_index == protocol.no_process) {
-        process.record_index = keeper.records;
-        keeper.records += 1;
+        process.record_index = placeOf(keeper, process);
+        keeper.recorded[process.record_index] = .{
+            .process = process.id,
+            .attempt = process.attempt,
+        };
     }
     if (!keeper.record.isOpen()) return;
     const sequence: u32 = @truncate(
@@ -66,6 +69,7 @@ pub fn write(keeper: *Keeper, process: *Process) void {
         .lines_dropped = process.lines_dropped,
         .cpu_us = process.exit.cpu_us,
         .memory_peak_bytes = process.memory_peak_bytes,
+        .attempt = process.attempt,
         .sequence_end = sequence,
     };
     const offset = @sizeOf(protocol.RecordHead) + @as(
@@ -78,4 +82,13 @@ pub fn write(keeper: *Keeper, process: *Process) void {
         @sizeOf(protocol.RecordEntry),
         offset,
     );
+}
+
+/// An attempt takes the place of the one before it.
+fn placeOf(keeper: *Keeper, process: *const Process) u32 {
+    if (process.attempt > 0) for (keeper.recorded[0..keeper.records], 0..) |entry, index| {
+        if (entry.process == process.id) return @intCast(index);
+    };
+    keeper.records += 1;
+    return keeper.records - 1;
 }

@@ -12,6 +12,7 @@ const attach = @import("attach.zig");
 const dial = @import("dial.zig");
 const launch = @import("launch.zig");
 const record = @import("record.zig");
+const relay = @import("relay.zig");
 const end = @import("end.zig");
 const Keeper = keeper_file.Keeper;
 const Client = keeper_file.Client;
@@ -28,69 +29,63 @@ pub fn handle(
         protocol.RequestTag,
         head.tag,
     ) orelse return refuse(keeper, client, .invalid);
+    const wish: Wish = .{ .keeper = keeper, .client = client, .body = body };
     switch (tag) {
-        .hello => hello(
-            keeper,
-            index,
-            client,
-            as(protocol.Hello, body) orelse return refuse(keeper, client, .invalid),
-        ),
+        .hello => hello(keeper, index, client, wish.as(protocol.Hello) orelse return),
         .launch => launch.begin(keeper, index, client, head.fds, body),
-        .signal => signal(
-            keeper,
-            client,
-            as(protocol.Signal, body) orelse return refuse(keeper, client, .invalid),
-        ),
-        .kill_tree => killTree(
-            keeper,
-            client,
-            as(protocol.KillTree, body) orelse return refuse(keeper, client, .invalid),
-        ),
-        .end => endPod(
-            keeper,
-            index,
-            client,
-            as(protocol.End, body) orelse return refuse(keeper, client, .invalid),
-        ),
+        .signal => signal(keeper, client, wish.as(protocol.Signal) orelse return),
+        .kill_tree => killTree(keeper, client, wish.as(protocol.KillTree) orelse return),
+        .end => endPod(keeper, index, client, wish.as(protocol.End) orelse return),
         .hand_over => handOver(keeper, index, client),
         .subscribe => {
             keeper.connections[index].subscribed = true;
             reply(keeper, client, .ok, 0);
         },
-        .resize => resize(
-            keeper,
-            client,
-            as(protocol.Resize, body) orelse return refuse(keeper, client, .invalid),
-        ),
+        .resize => resize(keeper, client, wish.as(protocol.Resize) orelse return),
         .attach => attachClient(
             keeper,
             index,
             client,
             head.fds,
-            as(protocol.Attach, body) orelse return refuse(keeper, client, .invalid),
+            wish.as(protocol.Attach) orelse return,
+        ),
+        .ask => relay.ask(keeper, index, client, body),
+        .answer => relay.answer(keeper, index, client, body),
+        .keep, .fetch => relay.keepOrFetch(
+            keeper,
+            index,
+            client,
+            head,
+            wish.as(protocol.Keep) orelse return,
         ),
         .dial => dial.begin(keeper, index, client, head.fds, body),
     }
 }
 
-/// The body as one of the protocol's structs, by its size.
-fn as(comptime T: type, body: []align(8) const u8) ?*const T {
-    return if (body.len == @sizeOf(T)) @ptrCast(body.ptr) else null;
-}
+const Wish = struct {
+    keeper: *Keeper,
+    client: Client,
+    body: []align(8) const u8,
+
+    /// The body as one of the protocol's structs, by its size; refused when it is none.
+    fn as(wish: Wish, comptime T: type) ?*const T {
+        if (wish.body.len == @sizeOf(T)) return @ptrCast(wish.body.ptr);
+        refuse(wish.keeper, wish.client, .invalid);
+        return null;
+    }
+};
 
 fn hello(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.Hello) void {
     const role = std.enums.fromInt(
         protocol.Role,
         wish.role,
     ) orelse return refuse(keeper, client, .invalid);
-    if (role == .owner) {
-        for (keeper.connections) |other| if (other.fd.isOpen() and other.owner) return refuse(
-            keeper,
-            client,
-            .refused,
-        );
+    if (role != .observer) {
+        if ((keeper.owner() orelse index) != index) return refuse(keeper, client, .refused);
+        if (keeper.ending != .no) return refuse(keeper, client, .refused);
         keeper.connections[index].owner = true;
-        keeper.detached = false;
+        keeper.connections[index].subscribed = true;
+        keeper.detached = role == .supervisor;
         record.writeHead(keeper);
     }
     const welcome: protocol.Welcome = .{
@@ -107,6 +102,7 @@ fn handOver(keeper: *Keeper, index: u32, client: Client) void {
     keeper.connections[index].owner = false;
     record.writeHead(keeper);
     reply(keeper, client, .ok, 0);
+    relay.ownerLeft(keeper);
 }
 
 fn endPod(keeper: *Keeper, index: u32, client: Client, wish: *const protocol.End) void {

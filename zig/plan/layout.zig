@@ -16,6 +16,8 @@ pub const messages = .{
     .{ "attach", protocol.Attach },
     .{ "killTree", protocol.KillTree },
     .{ "dial", protocol.Dial },
+    .{ "askedHead", protocol.Asked },
+    .{ "keep", protocol.Keep },
     .{ "reply", protocol.Reply },
     .{ "exited", protocol.Exited },
     .{ "recordHead", protocol.RecordHead },

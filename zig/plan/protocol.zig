@@ -35,6 +35,10 @@ pub const RequestTag = enum(u32) {
     attach = 8,
     kill_tree = 9,
     dial = 10,
+    ask = 11,
+    answer = 12,
+    keep = 13,
+    fetch = 14,
 };
 
 pub const AnswerTag = enum(u32) {
@@ -43,9 +47,17 @@ pub const AnswerTag = enum(u32) {
     exited = 103,
     ended = 104,
     trace = 105,
+    /// To the owner: what another client asks of it.
+    asked = 106,
+    /// To the asker: what the owner answers.
+    answered = 107,
+    /// The pod goes on and nobody owns it.
+    vacant = 108,
 };
 
-pub const Role = enum(u32) { observer, owner };
+/// One connection at a time holds either of the last two. With an `owner` the pod ends; a
+/// `supervisor` leaves it behind for the next.
+pub const Role = enum(u32) { observer, owner, supervisor };
 
 pub const Hello = extern struct {
     version: u32 = version,
@@ -93,6 +105,10 @@ pub const Launch = extern struct {
     stop_signal: u32,
     /// A sandbox's: grace of the pod when its owner has gone.
     grace_ms: u32,
+    /// A container's: how often it has been launched before. One that has been launched as often
+    /// already is refused as `stale`.
+    attempt: u32 = 0,
+    _: u32 = 0,
 };
 
 pub const no_process: u32 = 0xffff_ffff;
@@ -126,6 +142,17 @@ pub const Dial = extern struct {
     _: u32 = 0,
 };
 
+/// What an ask and an answer may hold after their head.
+pub const ask_bytes_max = 64 << 10;
+
+/// Who asked; said back with the answer. Followed by the text.
+pub const Asked = extern struct { connection: u32, generation: u32, request: u32, _: u32 = 0 };
+
+/// Descriptors that the pod's owners hand on: `keep` comes with one, `fetch` with a socket that it
+/// is sent over.
+pub const Keep = extern struct { place: u32, _: u32 = 0 };
+pub const kept_max = 4;
+
 pub const Status = enum(u32) {
     ok,
     /// An operation of the plan failed: see `operation`, `call`, `errno`.
@@ -139,6 +166,12 @@ pub const Status = enum(u32) {
     timed_out,
     /// The keeper is of another version and does not run this plan's format.
     layout,
+    /// The pod goes on and nobody owns it.
+    no_owner,
+    /// The process's last attempt has not quite left.
+    busy,
+    /// That attempt of the process has been launched already.
+    stale,
 };
 
 pub const Reply = extern struct {
@@ -164,6 +197,8 @@ pub const Exited = extern struct {
     memory_peak_bytes: u64,
     started_ns: i64,
     ended_ns: i64,
+    attempt: u32,
+    _: u32 = 0,
 };
 
 pub const record_magic: u32 = 0x44434552; // "RECD"
@@ -201,7 +236,8 @@ pub const RecordEntry = extern struct {
     lines_dropped: u32,
     cpu_us: u64,
     memory_peak_bytes: u64,
-    _: u32 = 0,
+    /// How often it had been launched before.
+    attempt: u32,
     sequence_end: u32,
 };
 
@@ -279,6 +315,8 @@ comptime {
         Attach,
         KillTree,
         Dial,
+        Asked,
+        Keep,
         Reply,
         Exited,
         RecordHead,
