@@ -73,25 +73,16 @@ export async function prepareImages(
   options: PrepareOptions,
 ): Promise<PreparedImages> {
   const store = new ImageStore(options.root);
-  const pulled = new Map<string, StoredName>();
-  const wishes = wishesOf(spec, containers);
-  const pullSecrets = pullSecretsOf(spec, options.warn);
-  for (const wish of wishes) {
-    try {
-      const { image } = wish;
-      const name = pulled.get(image) ?? (await bring(store, wish, { ...options, pullSecrets }));
-      pulled.set(image, name);
-    } catch (error) {
-      throw at(spec, wish, error);
-    }
-  }
+  const wanted = { ...options, pullSecrets: pullSecretsOf(spec, options.warn) };
+  // Before anything is looked up: what is found is still there when it is used.
   const images = new PreparedImages(store, await store.share(options.signal));
+  const brought = new Map<string, Brought>();
   try {
-    for (const wish of wishes) {
-      const name = pulled.get(wish.image);
-      if (name === undefined) continue;
+    for (const wish of wishesOf(spec, containers)) {
       try {
-        describeInto(images, store, wish, name, options.warn);
+        const found = brought.get(wish.image) ?? (await bring(store, wish, wanted));
+        brought.set(wish.image, found);
+        describeInto(images, store, wish, found, options.warn);
       } catch (error) {
         throw at(spec, wish, error);
       }
@@ -101,6 +92,13 @@ export async function prepareImages(
     images[Symbol.dispose]();
     throw error;
   }
+}
+
+/** An image whose layers are all there. */
+interface Brought {
+  readonly name: StoredName;
+  /** Undefined until it is looked up for the first time. */
+  readonly ready: PreparedImage | undefined;
 }
 
 function wishesOf(spec: PodSpec, containers: readonly ContainerSpec[]): Wish[] {
@@ -130,10 +128,9 @@ function describeInto(
   images: PreparedImages,
   store: ImageStore,
   { image: text, isVolume }: Wish,
-  name: StoredName,
+  { name, ready }: Brought,
   warn: (message: string) => void,
 ): void {
-  const ready = readReady(store, name.config);
   const read = () => inspect(text, () => readImage(store, name));
   if (isVolume) {
     const layers = ready?.layers ?? layersOf(store, read(), text);
@@ -161,7 +158,7 @@ async function bring(
   store: ImageStore,
   wish: Wish,
   options: PrepareOptions & PullOptions,
-): Promise<StoredName> {
+): Promise<Brought> {
   const { image } = wish;
   const found = findWhole(store, image, options);
   const policy = wish.policy ?? defaultPolicy(image, found);
@@ -175,7 +172,8 @@ async function bring(
     });
   }
   try {
-    return (await pullImage(store, image, options)).name;
+    const { name } = await pullImage(store, image, options);
+    return { name, ready: readReady(store, name.config) };
   } catch (error) {
     options.signal?.throwIfAborted();
     const isWritten = wish.policy !== undefined;
@@ -185,17 +183,13 @@ async function bring(
   }
 }
 
-/** A name whose layers are all there. */
-function findWhole(
-  store: ImageStore,
-  text: string,
-  options: PrepareOptions,
-): StoredName | undefined {
+function findWhole(store: ImageStore, text: string, options: PrepareOptions): Brought | undefined {
   const name = findName(store, text, searchRegistries(options));
   if (name === undefined) return undefined;
-  if (readReady(store, name.config) !== undefined) return name;
+  const ready = readReady(store, name.config);
+  if (ready !== undefined) return { name, ready };
   const image = inspect(text, () => readImage(store, name));
-  return layerRoots(store, image) === undefined ? undefined : name;
+  return layerRoots(store, image) === undefined ? undefined : { name, ready };
 }
 
 /** What is stored and cannot be read is another thing than what cannot be had. */
@@ -212,7 +206,7 @@ function inspect<T>(text: string, read: () => T): T {
 }
 
 /** An id is what is stored, or nothing. */
-function defaultPolicy(text: string, found: StoredName | undefined): "Always" | "IfNotPresent" {
+function defaultPolicy(text: string, found: Brought | undefined): "Always" | "IfNotPresent" {
   const isId = found !== undefined && /^(sha256:)?[0-9a-f]{4,64}$/.test(text);
   if (isId) return "IfNotPresent";
   const { tag, digest } = parseReference(text);

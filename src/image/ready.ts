@@ -46,7 +46,7 @@ const isReady = Compile(Ready);
 export function readReady(store: ImageStore, id: string): PreparedImage | undefined {
   const found = readFile(placeOf(store, id));
   if (found === undefined) return undefined;
-  const layers = found.layers.map((name) => join(store.path, "layers", name, "root"));
+  const layers = found.layers.map((name) => `${store.path}/layers/${name}/root`);
   return { ...found, layers };
 }
 

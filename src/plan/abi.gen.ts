@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0x135074499133e1e4n;
+export const layoutHash = 0xcf8b0158c61320e0n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -456,14 +456,15 @@ export const ops = {
   make_overlay: {
     tag: 8,
     stages: ["prepare", "build"],
-    size: 24,
+    size: 32,
     fields: {
-      first_lower: { type: "slot", offset: 0 },
-      lower_count: { type: "u32", offset: 4 },
-      upper: { type: "slot", offset: 8 },
-      work: { type: "slot", offset: 12 },
-      slot: { type: "slot", offset: 16 },
-      attributes: { type: "attributes", offset: 20 },
+      names: { type: "texts", offset: 0 },
+      lower: { type: "slot", offset: 8 },
+      lower_count: { type: "u32", offset: 12 },
+      upper: { type: "slot", offset: 16 },
+      work: { type: "slot", offset: 20 },
+      slot: { type: "slot", offset: 24 },
+      attributes: { type: "attributes", offset: 28 },
     },
   },
   show_trees: {

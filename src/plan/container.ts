@@ -8,8 +8,9 @@ import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planImageVolume } from "./image-volume.ts";
 import { planLimits } from "./limits.ts";
 import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
+import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
-import { openHost, planRoot } from "./root.ts";
+import { planRoot } from "./root.ts";
 import { planCgroupValues, steps, volumeDirectory } from "./sandbox.ts";
 import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
 

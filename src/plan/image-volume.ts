@@ -3,9 +3,10 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
+import { planLayers } from "./layers.ts";
 import type { AttributeName, Op, Parts } from "./plan.ts";
 import { noSlot } from "./plan.ts";
-import { openHost } from "./root.ts";
+import { openHost } from "./open-host.ts";
 import { steps } from "./sandbox.ts";
 import type { PlanSlots } from "./slots.ts";
 
@@ -17,37 +18,34 @@ export function planImageVolume(
   facts: HostFacts,
   slots: PlanSlots,
 ): Parts {
-  const layers = sources.map((path) => ({ path, slot: slots.take() }));
-  const [only] = layers;
-  if (only === undefined) throw new Error(`${field} shows no layer`);
+  const [path] = sources;
+  if (path === undefined) throw new Error(`${field} shows no layer`);
   // overlayfs wants two layers, and one needs no overlay.
-  if (layers.length === 1) {
+  if (sources.length === 1) {
+    const slot = slots.take();
     return {
-      prepare: steps("prepare", field, [openHost(pod, only.path, only.slot, attributes, "any", 0)]),
-      build: steps("build", field, [{ op: "attach", tree: only.slot, target }]),
+      prepare: steps("prepare", field, [openHost(pod, path, slot, attributes, "any", 0)]),
+      build: steps("build", field, [{ op: "attach", tree: slot, target }]),
     };
   }
+  const { open, lowers } = planLayers(sources, pod, facts, slots);
   const overlay = slots.take();
-  const isMapped = pod.ids.count > 0;
   const make: Op = {
     op: "make_overlay",
-    first_lower: only.slot,
-    lower_count: layers.length,
+    ...lowers,
     upper: noSlot,
     work: noSlot,
     slot: overlay,
     attributes,
   };
-  const open = layers.map(({ path, slot }) =>
-    facts.layersByDescriptor || isMapped
-      ? openHost(pod, path, slot, [], "directory", 0)
-      : ({ op: "open_directory", path, slot } as const),
-  );
   // As with a root: an old kernel wants to see idmapped layers attached.
-  const show: Op = { op: "show_trees", first: only.slot, count: layers.length };
-  const early: readonly Op[] = facts.layersByDescriptor ? [] : [...(isMapped ? [show] : []), make];
+  const { lower: first, lower_count: count } = lowers;
+  const show: readonly Op[] = pod.ids.count > 0 ? [{ op: "show_trees", first, count }] : [];
   return {
-    prepare: steps("prepare", field, [...open, ...early]),
+    prepare: steps("prepare", field, [
+      ...open,
+      ...(facts.layersByDescriptor ? [] : [...show, make]),
+    ]),
     build: steps("build", field, [
       ...(facts.layersByDescriptor ? [make] : []),
       { op: "attach", tree: overlay, target },

@@ -3,8 +3,9 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
-import type { AttributeName, Op, Parts, Slot } from "./plan.ts";
-import { noSlot } from "./plan.ts";
+import { planLayers } from "./layers.ts";
+import { openHost } from "./open-host.ts";
+import type { Op, Parts, Slot } from "./plan.ts";
 import { steps } from "./sandbox.ts";
 import type { PlanSlots } from "./slots.ts";
 import { podSlot } from "./slots.ts";
@@ -17,21 +18,20 @@ export function planRoot(
 ): Parts {
   const origin = `${container.field}.image`;
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
-  const layers = container.root.layers.map((path) => ({ path, slot: slots.take() }));
+  const layers = planLayers(container.root.layers, pod, facts, slots);
   const [data, upper, work, overlay] = [slots.take(), slots.take(), slots.take(), slots.take()];
-  const first = layers[0]?.slot ?? noSlot;
   const make: Op = {
     op: "make_overlay",
-    first_lower: first,
-    lower_count: layers.length,
+    ...layers.lowers,
     upper,
     work,
     slot: overlay,
     attributes: ["nodev"],
   };
   // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and
-  // work.
+  // work, which is why `data` is the next slot.
   const isShown = !facts.layersByDescriptor && pod.ids.count > 0;
+  const { lower: first, lower_count } = layers.lowers;
   const parent = isShown ? data : podSlot.data;
   const writable = (kind: "upper" | "work", slot: Slot): Op => {
     const name = `${container.name}.${kind}`;
@@ -39,7 +39,7 @@ export function planRoot(
   };
   const overlayOps = [
     ...(isShown
-      ? [openData(pod, data), { op: "show_trees", first, count: layers.length + 1 } satisfies Op]
+      ? [openData(pod, data), { op: "show_trees", first, count: lower_count + 1 } satisfies Op]
       : []),
     writable("upper", upper),
     writable("work", work),
@@ -51,11 +51,7 @@ export function planRoot(
       ...binds.map(({ source, slot }) =>
         openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
       ),
-      ...layers.map(({ path, slot }) =>
-        facts.layersByDescriptor || isShown
-          ? openHost(pod, path, slot, [], "directory", 0)
-          : ({ op: "open_directory", path, slot } as const),
-      ),
+      ...layers.open,
       ...(facts.layersByDescriptor ? [] : overlayOps),
     ]),
     build: steps("build", origin, [
@@ -72,27 +68,4 @@ function openData(pod: ResolvedPod, slot: Slot): Op {
   const path = `${pod.places.dataParent}/${pod.places.uid}`;
   const unmapped = { ids: { ...pod.ids, count: 0 } };
   return openHost(unmapped, path, slot, [], "directory", 0);
-}
-
-/** A tree of the host, idmapped where the pod has ids of its own. */
-export function openHost(
-  pod: Pick<ResolvedPod, "ids">,
-  path: string,
-  slot: Slot,
-  attributes: readonly AttributeName[],
-  expect: "any" | "directory",
-  recursive: number,
-): Op {
-  return {
-    op: "open_volume",
-    path,
-    sub_path: "",
-    base: noSlot,
-    slot,
-    attributes,
-    user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
-    expect,
-    create_mode: 0,
-    recursive,
-  };
 }

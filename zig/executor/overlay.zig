@@ -55,13 +55,28 @@ fn layersByDescriptor(
     config: mounts.Config,
     op: schema.MakeOverlay,
 ) error{Syscall}!void {
-    for (0..op.lower_count) |index| try config.descriptor(
+    const names = context.view.texts(op.names);
+    for (names) |name| {
+        const layer = try openBeneath(context, op.lower, context.view.text(name));
+        defer layer.close();
+
+        try config.descriptor("lowerdir+", layer.raw);
+    }
+    if (names.len == 0) for (0..op.lower_count) |index| try config.descriptor(
         "lowerdir+",
-        context.slot(lower(op, index)),
+        context.slot(lowerSlot(op, index)),
     );
     if (op.upper == .none) return;
     try config.descriptor("upperdir", context.slot(op.upper));
     try config.descriptor("workdir", context.slot(op.work));
+}
+
+fn openBeneath(context: *Context, tree: schema.Slot, name: [:0]const u8) error{Syscall}!Fd {
+    const rc = calls.openat2(context.slot(tree), name, .{
+        .flags = calls.O_PATH | calls.O_DIRECTORY | calls.O_NOFOLLOW | calls.O_CLOEXEC,
+        .resolve = calls.RESOLVE_BENEATH | calls.RESOLVE_NO_SYMLINKS,
+    });
+    return .from(try check(context.report, .openat2, rc));
 }
 
 /// Before 6.15: `lowerdir=` takes one string of at most 255 bytes, so layers are named from where
@@ -77,7 +92,7 @@ fn layersByName(
     var end: usize = 0;
     for (0..op.lower_count) |index| {
         var digits: [16]u8 = undefined;
-        const name = mounts.format(&digits, @intCast(context.slot(lower(op, index))), 10);
+        const name = mounts.format(&digits, @intCast(context.slot(lowerSlot(op, index))), 10);
         if (end + name.len + 2 > list.len) return report_file.fail(
             context.report,
             .fsconfig,
@@ -98,8 +113,8 @@ fn layersByName(
     try config.string("workdir", mounts.format(&digits, @intCast(context.slot(op.work)), 10));
 }
 
-fn lower(op: schema.MakeOverlay, index: usize) schema.Slot {
-    return @enumFromInt(@intFromEnum(op.first_lower) + @as(u32, @intCast(index)));
+fn lowerSlot(op: schema.MakeOverlay, index: usize) schema.Slot {
+    return @enumFromInt(@intFromEnum(op.lower) + @as(u32, @intCast(index)));
 }
 
 /// Over an upper layer that it can't use, overlayfs mounts read-only without an error.

@@ -117,12 +117,12 @@ pub const OpenVolume = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// Lowers are in consecutive slots, the topmost first.
+/// Lowers, the topmost first: `names` beneath the tree `lower`, or consecutive slots from it on.
 pub const MakeOverlay = extern struct {
-    /// In `build` from detached trees by descriptor (6.13), else in `prepare` by the same
-    /// descriptors' names in /proc.
+    /// In `build` by descriptor (6.13), else in `prepare` by the descriptors' names in /proc.
     pub const stages = .{ .prepare, .build };
-    first_lower: Slot,
+    names: TextList,
+    lower: Slot,
     lower_count: u32,
     upper: Slot,
     work: Slot,
