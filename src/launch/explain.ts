@@ -95,6 +95,16 @@ function tell(
       };
     case "make_overlay":
       return { code: "image.unusable", message: `cannot stack the root file system of ${subject}` };
+    case "make_devices":
+    case "mask":
+    case "make_read_only":
+    case "mount":
+      return errno === "ELOOP" || errno === "ENOTDIR"
+        ? {
+            code: "image.unusable",
+            message: `the image of ${subject} has no directory where ${op.target} goes, but a link or a file`,
+          }
+        : { code: "launch.failed", message: `cannot start ${subject}` };
     case "make_cgroup":
     case "write_cgroup":
       return {

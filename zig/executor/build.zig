@@ -48,7 +48,7 @@ pub fn mount(context: *Context, op: schema.Mount) Error!void {
     const made = try config.create(op.attributes);
     defer made.close();
 
-    const target = try context.beneathRoot(view.text(op.target), .make_directory);
+    const target = try context.kernelPlace(view.text(op.target), .make_directory);
     defer target.close();
 
     try mounts.attach(context.report, made.raw, target.raw);
@@ -103,7 +103,7 @@ pub fn makeDevices(context: *Context, op: schema.MakeDevices) Error!void {
         _ = try check(report, .mkdirat, calls.mkdirat(dev.raw, name, 0o755));
         try own(context, dev.raw, name);
     }
-    const target = try context.beneathRoot(context.view.text(op.target), .make_directory);
+    const target = try context.kernelPlace(context.view.text(op.target), .make_directory);
     defer target.close();
 
     try mounts.attach(report, dev.raw, target.raw);

@@ -148,15 +148,35 @@ pub const Context = struct {
         target: [:0]const u8,
         missing: Missing,
     ) error{Syscall}!Fd {
+        return context.find(target, missing, .follow);
+    }
+
+    /// Where the runtime's own mounts go: a link there is never followed, not even within the root,
+    /// for it may lead into a volume where others swap what the next step would meet.
+    pub fn kernelPlace(
+        context: *Context,
+        target: [:0]const u8,
+        missing: Missing,
+    ) error{Syscall}!Fd {
+        return context.find(target, missing, .refuse);
+    }
+
+    fn find(
+        context: *Context,
+        target: [:0]const u8,
+        missing: Missing,
+        links: Links,
+    ) error{Syscall}!Fd {
         const report = context.report;
-        const rc = openInRoot(context.root.raw, target);
+        const root = context.root.raw;
+        const rc = openInRoot(root, target, links);
         if (linux.errno(rc) != .NOENT or missing == .fail) return .from(
             try check(report, .openat2, rc),
         );
 
         try context.makeParents(target, missing == .make_directory);
         if (missing == .make_file) try context.makeFile(target);
-        return .from(try check(report, .openat2, openInRoot(context.root.raw, target)));
+        return .from(try check(report, .openat2, openInRoot(root, target, links)));
     }
 
     /// Each missing directory on the way, owned by the pod's root user.
@@ -171,7 +191,7 @@ pub const Context = struct {
             @memcpy(prefix[0..end], target[0..end]);
             prefix[end] = 0;
             const path = prefix[0..end :0];
-            const found = openInRoot(context.root.raw, path);
+            const found = openInRoot(context.root.raw, path, .follow);
             if (linux.errno(found) == .SUCCESS) {
                 Fd.from(found).close();
                 continue;
@@ -180,7 +200,14 @@ pub const Context = struct {
             const parent: Fd, const name = try context.parentOf(path);
             defer parent.close();
 
-            _ = try check(report, .mkdirat, calls.mkdirat(parent.raw, name, 0o755));
+            const rc = calls.mkdirat(parent.raw, name, 0o755);
+            if (linux.errno(rc) == .OVERFLOW) {
+                context.beRootInside();
+                defer beRoot();
+                _ = try check(report, .mkdirat, calls.mkdirat(parent.raw, name, 0o755));
+                continue;
+            }
+            _ = try check(report, .mkdirat, rc);
             try context.own(parent.raw, name);
         }
     }
@@ -192,8 +219,23 @@ pub const Context = struct {
 
         const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY |
             calls.O_CLOEXEC | calls.O_NOFOLLOW;
-        Fd.from(try check(report, .openat, calls.openat(parent.raw, name, flags, 0o644))).close();
+        const rc = calls.openat(parent.raw, name, flags, 0o644);
+        if (linux.errno(rc) == .OVERFLOW) {
+            context.beRootInside();
+            defer beRoot();
+            const made = calls.openat(parent.raw, name, flags, 0o644);
+            return Fd.from(try check(report, .openat, made)).close();
+        }
+        Fd.from(try check(report, .openat, rc)).close();
         try context.own(parent.raw, name);
+    }
+
+    /// A mount with an id map of the pod's takes new files only from ids that the map has
+    /// (Documentation/filesystems/idmappings.rst): until `beRoot`, the pod's root makes them.
+    fn beRootInside(context: *const Context) void {
+        const head = context.view.header();
+        _ = linux.syscall1(.setfsgid, head.root_gid);
+        _ = linux.syscall1(.setfsuid, head.root_uid);
     }
 
     fn own(context: *Context, parent: i32, name: [*:0]const u8) error{Syscall}!void {
@@ -218,15 +260,25 @@ pub const Context = struct {
         @memcpy(parent[0..cut], path[0..cut]);
         parent[cut] = 0;
         const name = path[@min(cut + 1, path.len)..];
-        const rc = openInRoot(context.root.raw, if (cut == 0) "/" else parent[0..cut :0]);
+        const rc = openInRoot(context.root.raw, if (cut == 0) "/" else parent[0..cut :0], .follow);
         return .{ .from(try check(context.report, .openat2, rc)), name };
     }
 };
 
-fn openInRoot(root: i32, path: [*:0]const u8) usize {
+fn beRoot() void {
+    _ = linux.syscall1(.setfsuid, 0);
+    _ = linux.syscall1(.setfsgid, 0);
+}
+
+const Links = enum { follow, refuse };
+
+fn openInRoot(root: i32, path: [*:0]const u8, links: Links) usize {
     const how: calls.OpenHow = .{
         .flags = calls.O_PATH | calls.O_CLOEXEC,
-        .resolve = calls.RESOLVE_IN_ROOT | calls.RESOLVE_NO_MAGICLINKS,
+        .resolve = calls.RESOLVE_IN_ROOT | switch (links) {
+            .follow => calls.RESOLVE_NO_MAGICLINKS,
+            .refuse => calls.RESOLVE_NO_SYMLINKS,
+        },
     };
     // A rename on the way makes the kernel give up with EAGAIN (man 2 openat2); nobody else is in
     // there for long.

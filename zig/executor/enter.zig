@@ -19,7 +19,7 @@ const hidden: schema.Attributes = .{
 
 pub fn mask(context: *Context, op: schema.Mask) Error!void {
     const report = context.report;
-    const target = context.beneathRoot(context.view.text(op.target), .fail) catch |err| {
+    const target = context.kernelPlace(context.view.text(op.target), .fail) catch |err| {
         if (report.errno == @intFromEnum(linux.E.NOENT)) return; // This kernel has no such file.
         return err;
     };
@@ -64,7 +64,7 @@ fn maskFile(context: *Context, target: i32) Error!void {
 
 fn openNullDevice(context: *Context) Error!void {
     const report = context.report;
-    const device = try context.beneathRoot("/dev/null", .fail);
+    const device = try context.kernelPlace("/dev/null", .fail);
     errdefer device.close();
 
     var stat: linux.Statx = undefined;
@@ -81,7 +81,7 @@ pub fn makeReadOnly(context: *Context, op: schema.MakeReadOnly) Error!void {
     const name = context.view.text(op.target);
     // Of the root the mount itself; of others everything that is mounted below, too.
     if (name.len == 1) return mounts.restrict(report, context.root.raw, .{ .rdonly = true }, false);
-    const target = context.beneathRoot(name, .fail) catch |err| {
+    const target = context.kernelPlace(name, .fail) catch |err| {
         if (report.errno == @intFromEnum(linux.E.NOENT)) return;
         return err;
     };
