@@ -42,7 +42,7 @@ const files = [
   ...new Bun.Glob("{test,examples}/**/*.test.ts").scanSync({ cwd: repository }),
 ].sort();
 const vmFiles = files.filter((file) => file.startsWith("test/vm/"));
-const kernelFiles = files.filter((file) => /^(test\/kernel|examples)\//.test(file));
+const kernelFiles = files.filter((file) => /^(test\/(kernel|escape)|examples)\//.test(file));
 const packageFiles = files.filter((file) => file.startsWith("test/package/"));
 const elsewhere = [...vmFiles, ...kernelFiles, ...packageFiles];
 const pureFiles = files.filter((file) => !elsewhere.includes(file));

@@ -20,6 +20,8 @@
 //!     signal (waits for any one and names it), ignore-term, spawn MS, spawn-orphan MS, reap,
 //!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, print N BYTES,
 //!     print-partial TEXT, tick N MS (N = 0: for ever), flood N (to both streams), echo-stdin
+//! How it attacks (`attack.zig`): flip A B MS (exchanges two names), hunt MS (for what processes that
+//!     appear have of the host)
 //! How it talks (`talk.zig`): tcp-listen PORT (serves one connection), tcp-connect PORT,
 //!     tcp-await PORT MS, http-serve PORT STATUS (for ever)
 //!
@@ -33,6 +35,7 @@ const files = @import("files.zig");
 const attempt = @import("attempt.zig");
 const behave = @import("behave.zig");
 const talk = @import("talk.zig");
+const attack = @import("attack.zig");
 
 pub const panic = std.debug.no_panic;
 
@@ -41,7 +44,8 @@ const Command = struct {
     run: *const fn (sys.Words) sys.Error!void,
 };
 
-const commands = see.commands ++ files.commands ++ behave.commands ++ talk.commands;
+const commands = see.commands ++ files.commands ++ behave.commands ++ talk.commands ++
+    attack.commands;
 
 fn find(name: []const u8, rest: sys.Words) ?Command {
     if (std.mem.eql(u8, name, "try")) {
