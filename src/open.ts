@@ -24,7 +24,10 @@ export interface Peapod extends AsyncDisposable {
   /** A container's changes as a layer on its image. The name of the new image. */
   commit(pod: string, image: string, options?: CommitImageOptions): Promise<string>;
   /** What a launch would do, as text. */
-  plan(manifest: PodManifest | PodSpec | string): Promise<string>;
+  plan(
+    manifest: PodManifest | PodSpec | string,
+    options?: { readonly showSecrets?: boolean },
+  ): Promise<string>;
   /** The store of images. Its code is loaded on first use: `host` images do without. */
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
@@ -41,7 +44,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
     commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
-    plan: async (manifest) => host.plan(await specOf(manifest)),
+    plan: async (manifest, options) => host.plan(await specOf(manifest), options),
     images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),

@@ -143,6 +143,16 @@ const entries = {
     meaning: "A subPath leads nowhere in its image volume, which nobody can write to.",
     hint: "peapod image tree shows where the files of its layers are",
   },
+  "object.not-found": {
+    meaning:
+      "The pod refers to a ConfigMap, Secret or claim that no manifest has. The kubelet's CreateContainerConfigError.",
+    hint: "give the object's manifest together with the pod's, or write optional: true",
+  },
+  "object.key-missing": {
+    meaning:
+      "A ConfigMap or a Secret lacks the key that the pod wants. The kubelet's CreateContainerConfigError.",
+    hint: "correct the key, or write optional: true",
+  },
   "volume.source-missing": {
     meaning: "A hostPath does not exist on the host.",
     hint: "make it, or let peapod make it: type: DirectoryOrCreate",

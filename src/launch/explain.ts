@@ -7,6 +7,8 @@ import { PodError } from "../errors/pod-error.ts";
 import { describeErrno, errnoName } from "../native/errno.ts";
 import { calls } from "../plan/abi.gen.ts";
 import type { Op, Plan, Step } from "../plan/plan.ts";
+import type { Secrets } from "../plan/redact.ts";
+import { redact } from "../plan/redact.ts";
 import type { Reply } from "./keeper-client.ts";
 
 export interface ExplainInput {
@@ -15,9 +17,11 @@ export interface ExplainInput {
   /** `container nginx`, `the sandbox`: who was being started. */
   readonly subject: string;
   readonly originOf: (field: string) => Origin;
+  readonly secrets: Secrets;
 }
 
-export function explainReply({ reply, plan, subject, originOf }: ExplainInput): PodError {
+export function explainReply(input: ExplainInput): PodError {
+  const { reply, plan, subject, originOf, secrets } = input;
   if (reply.status === "timed_out") {
     const step = plan.steps[reply.operation];
     return new PodError({
@@ -31,7 +35,10 @@ export function explainReply({ reply, plan, subject, originOf }: ExplainInput): 
   const step = plan.steps[reply.operation];
   if (!step) return explainRefusal(reply, subject);
   const call = calls[reply.call] ?? "";
-  const { code, message } = tell(step.op, call, errnoName(reply.errno), subject);
+  const { code, message } = tell(step.op, call, errnoName(reply.errno), {
+    subject,
+    hide: (text) => redact(text, secrets),
+  });
   return new PodError({
     code,
     message,
@@ -71,23 +78,29 @@ function describeFailure(reply: Reply, plan: Plan, step: Step): string {
   return `${describePlace(reply, plan, step)}: ${call} failed with ${describeErrno(reply.errno)}${said}`;
 }
 
+interface Words {
+  readonly subject: string;
+  /** For texts that may hold a Secret's value. */
+  readonly hide: (text: string) => string;
+}
+
 /** Operations whose failure has a cause of its own to name; the others say what they are. */
 function tell(
   op: Op,
   call: string,
   errno: string,
-  subject: string,
+  { subject, hide }: Words,
 ): { readonly code: ErrorCode; readonly message: string } {
   switch (op.op) {
     case "exec":
       return call === "execve"
-        ? tellExec(op.arguments[0] ?? "", errno, subject)
+        ? tellExec(hide(op.arguments[0] ?? ""), errno, subject)
         : {
             code: "container.bad-directory",
             message: `${op.directory}, the working directory of ${subject}, cannot be entered`,
           };
     case "open_volume":
-      return tellVolume(op.path, op.sub_path, op.expect, errno, subject);
+      return tellVolume(op.path, hide(op.sub_path), op.expect, errno, subject);
     case "attach":
       return {
         code: "volume.denied",

@@ -3,6 +3,7 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
+import { volumeDirectory } from "../spec/resolved.ts";
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planImageVolume } from "./image-volume.ts";
@@ -11,7 +12,7 @@ import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "
 import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
 import { planRoot } from "./root.ts";
-import { planCgroupValues, steps, volumeDirectory } from "./sandbox.ts";
+import { planCgroupValues, steps } from "./sandbox.ts";
 import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
 
 const devBytes = 64 << 10;

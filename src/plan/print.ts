@@ -5,15 +5,19 @@ import { ops } from "./abi.gen.ts";
 import type { FieldRow } from "./encode.ts";
 import type { Plan, Slot, Step } from "./plan.ts";
 import { noSlot } from "./plan.ts";
+import type { Secrets } from "./redact.ts";
+import { noSecrets, redact, redactEntry } from "./redact.ts";
 
 export function printPlan(plan: Plan): string {
-  return [printHead(plan), ...plan.steps.map(printStep)].map((line) => `${line}\n`).join("");
+  return [printHead(plan), ...plan.steps.map((step, index) => printStep(step, index))]
+    .map((line) => `${line}\n`)
+    .join("");
 }
 
 /** With the field that asked for each step, which only TypeScript knows. */
-export function printPlanWithOrigins(plan: Plan): string {
+export function printPlanWithOrigins(plan: Plan, secrets: Secrets): string {
   const lines = plan.steps.map((step, index) => {
-    const text = printStep(step, index);
+    const text = printStep(step, index, secrets);
     return step.origin === "" ? text : `${text}  # ${step.origin}`;
   });
   return [printHead(plan), ...lines].map((line) => `${line}\n`).join("");
@@ -27,10 +31,10 @@ function printHead(plan: Plan): string {
   );
 }
 
-function printStep({ stage, op }: Step, index: number): string {
+function printStep({ stage, op }: Step, index: number, secrets = noSecrets): string {
   const values: Readonly<Record<string, unknown>> = op;
   const fields = Object.entries<FieldRow>(ops[op.op].fields).map(
-    ([name, row]) => ` ${name}=${printValue(name, row.type, values[name])}`,
+    ([name, row]) => ` ${name}=${printValue(name, row.type, values[name], secrets)}`,
   );
   return `${String(index + 1).padStart(3)} ${stage.padEnd(7)} ${op.op}${fields.join("")}`;
 }
@@ -38,14 +42,14 @@ function printStep({ stage, op }: Step, index: number): string {
 const octalFields: ReadonlySet<string> = new Set(["mode", "create_mode", "umask"]);
 
 /** The types of `Op` guarantee that each value fits its row; the casts say which. */
-function printValue(name: string, type: string, value: unknown): string {
+function printValue(name: string, type: string, value: unknown, secrets: Secrets): string {
   switch (type) {
     case "slot":
       return (value as Slot) === noSlot ? "none" : `#${value as Slot}`;
     case "text":
-      return quote(value as string);
+      return quote(redact(value as string, secrets));
     case "texts":
-      return `[${(value as readonly string[]).map(quote).join(" ")}]`;
+      return printTexts(name, value as readonly string[], secrets);
     case "bytes":
       return `<${(value as Uint8Array).length} bytes>`;
     case "attributes":
@@ -56,6 +60,11 @@ function printValue(name: string, type: string, value: unknown): string {
     default:
       return String(value);
   }
+}
+
+function printTexts(name: string, texts: readonly string[], secrets: Secrets): string {
+  const hide = name === "environment" ? redactEntry : redact;
+  return `[${texts.map((text) => quote(hide(text, secrets))).join(" ")}]`;
 }
 
 /** In the order of their bits, whatever order the planner wrote them in. */

@@ -4,6 +4,7 @@
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { ResolvedPod, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
+import { volumeDirectory } from "../spec/resolved.ts";
 import { freshCgroupValues, podCgroupValues } from "./cgroup-values.ts";
 import type { Op, Plan, Slot, Step } from "./plan.ts";
 import { noSlot } from "./plan.ts";
@@ -253,10 +254,6 @@ function planVolume(
     default:
       return volume satisfies never;
   }
-}
-
-export function volumeDirectory(name: string): string {
-  return `${name}.volume`;
 }
 
 /** Of a volume in memory, which is cloned by name: those that are missing are made with it. */

@@ -7,6 +7,7 @@ import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";
 import { closeFd, openNull } from "../native/syscalls.ts";
 import type { Plan } from "../plan/plan.ts";
+import { noSecrets } from "../plan/redact.ts";
 import { Collector, openReadPipe, openWritePipe } from "./pipes.ts";
 import type { Collected, ReadPipe, WritePipe } from "./pipes.ts";
 import { makeExitStatus, signalNumber } from "./record.ts";
@@ -128,7 +129,7 @@ class RunningExecution implements Execution {
       );
       if (reply.status !== "ok") {
         const originOf = (field: string) => ({ field, file: "", line: 0, column: 0 });
-        throw explainReply({ reply, plan, subject, originOf });
+        throw explainReply({ reply, plan, subject, originOf, secrets: noSecrets });
       }
       const forget = client.onClosed(() => this.#exit.reject(lost(subject)));
       this.#exit.promise.then(forget, () => {});

@@ -139,7 +139,7 @@ export class PodHost implements AsyncDisposable {
     });
   }
 
-  async plan(spec: PodSpec): Promise<string> {
+  async plan(spec: PodSpec, options: { readonly showSecrets?: boolean } = {}): Promise<string> {
     using images = wantsStore(spec) ? await this.#prepareImages(spec, undefined) : undefined;
     return printPodPlan(spec, this.facts(), {
       places: this.places,
@@ -148,6 +148,7 @@ export class PodHost implements AsyncDisposable {
       missingControllers: "warn",
       warn: () => {},
       ids: hostIds,
+      showSecrets: options.showSecrets ?? false,
     });
   }
 

@@ -8,6 +8,8 @@ import { defaultLogPolicy, planContainer } from "../plan/container.ts";
 import { planPause } from "../plan/exec.ts";
 import type { Plan } from "../plan/plan.ts";
 import { printPlanWithOrigins } from "../plan/print.ts";
+import type { Secrets } from "../plan/redact.ts";
+import { noSecrets } from "../plan/redact.ts";
 import { planSandbox } from "../plan/sandbox.ts";
 import type { ResolveOptions } from "../resolve/pod.ts";
 import { firstOtherProcess, resolvePod } from "../resolve/pod.ts";
@@ -39,13 +41,19 @@ export interface PlannedProcess {
   readonly subject: string;
   readonly name: string;
   readonly plan: () => Plan;
+  /** What of it is never shown. */
+  readonly secrets: Secrets;
   readonly request: Omit<ProcessLaunch, "plan">;
 }
 
 export function printPodPlan(
   spec: PodSpec,
   facts: HostFacts,
-  options: Policy & { readonly ids: IdRange; readonly images: ImageSource | undefined },
+  options: Policy & {
+    readonly ids: IdRange;
+    readonly images: ImageSource | undefined;
+    readonly showSecrets: boolean;
+  },
 ): string {
   const uid = "00000000-0000-0000-0000-000000000000";
   // A plan that is only read takes no range; it shows the first.
@@ -61,7 +69,10 @@ export function printPodPlan(
     files: {},
   });
   return planProcesses(pod, facts, { log: defaultLogPolicy })
-    .map(({ subject, plan }) => `${subject}: ${printPlanWithOrigins(plan())}`)
+    .map(({ subject, plan, secrets }) => {
+      const hidden = options.showSecrets ? noSecrets : secrets;
+      return `${subject}: ${printPlanWithOrigins(plan(), hidden)}`;
+    })
     .join("\n");
 }
 
@@ -82,6 +93,7 @@ export function planProcesses(
     subject: "the sandbox",
     name: "sandbox",
     plan: once(() => planSandbox(pod, facts)),
+    secrets: noSecrets,
     request: {
       ...requestOf(0),
       process: noProcess,
@@ -95,12 +107,14 @@ export function planProcesses(
     subject: "the pause of the shared PID namespace",
     name: "pause",
     plan: once(() => planPause(pod, facts)),
+    secrets: noSecrets,
     request: { ...requestOf(-1), process: pauseProcess, flags: ["unrecorded"] },
   };
   const containers = pod.containers.map((container, index): PlannedProcess => ({
     subject: `container ${container.name}`,
     name: container.name,
     plan: once(() => planContainer(pod, container, facts, { log: options.log })),
+    secrets: container.secrets,
     request: {
       ...requestOf(index + 1),
       stopSignal: container.stopSignal,

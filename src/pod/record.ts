@@ -132,3 +132,10 @@ export function namespaceInode(pid: number, kind: string): number {
     return 0;
   }
 }
+
+const namespaceKinds = ["net", "ipc", "uts", "mnt", "pid", "cgroup", "user", "time"] as const;
+
+export function namespacesOf(pid: number): Readonly<Record<string, number>> {
+  if (pid === 0) return {};
+  return Object.fromEntries(namespaceKinds.map((kind) => [kind, namespaceInode(pid, kind)]));
+}

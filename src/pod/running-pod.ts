@@ -19,7 +19,7 @@ import {
   tearDownWithoutKeeper,
 } from "./keepers.ts";
 import { followLogs } from "./pod-logs.ts";
-import { isKeeperAlive, makeExitStatus, namespaceInode, readRecord } from "./record.ts";
+import { isKeeperAlive, makeExitStatus, namespacesOf, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
 import { readStats } from "./stats.ts";
 import { containerStates, podObject } from "./status.ts";
@@ -44,13 +44,14 @@ export interface RunningPodParts {
   /** Of this process's own keeper; reaped when it ends. */
   readonly keeperPidfd?: number;
   readonly trace?: readonly TraceSpan[];
+  /** By process: variables from Secrets, which the state leaves out. */
+  readonly secretEnv?: ReadonlyMap<number, readonly string[]>;
   readonly onEvent?: (event: PodEvent) => void;
   /** A connection was made that keeps the event loop alive until it is disposed. */
   readonly onConnected?: (client: KeeperClient) => void;
 }
 
 const execDeadlineMs = 30_000;
-const namespaceKinds = ["net", "ipc", "uts", "mnt", "pid", "cgroup", "user", "time"] as const;
 
 export class RunningPod implements Pod {
   readonly state: PodState;
@@ -228,7 +229,11 @@ export class RunningPod implements Pod {
       });
     }
     const env = mergeEnv(
-      [...entry.env, ...(options.tty && !entry.tty ? ["TERM=xterm"] : [])],
+      [
+        ...entry.env,
+        ...this.#secretEnv(entry),
+        ...(options.tty && !entry.tty ? ["TERM=xterm"] : []),
+      ],
       Object.entries<string>(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
     );
     const process = firstExec + nextExec++;
@@ -261,6 +266,11 @@ export class RunningPod implements Pod {
   pause = (): Promise<void> => freezeGroup(this.#group, this.name);
   unpause = async (): Promise<void> => thawGroup(this.#group, this.name);
   isPaused = async (): Promise<boolean> => isFrozen(this.#group);
+
+  /** Those variables that are not in the pod's state. */
+  #secretEnv({ process }: ContainerEntry): readonly string[] {
+    return this.#parts.secretEnv?.get(process) ?? [];
+  }
 
   async down(options: { readonly graceMs?: number } = {}): Promise<void> {
     // A frozen process hears of no stop signal.
@@ -388,8 +398,3 @@ export class RunningPod implements Pod {
 const firstExec = 1_000_000 + (process.pid % 4000) * 1_000_000;
 let nextExec = 0;
 const defaultSize = { rows: 24, columns: 80 } as const;
-
-function namespacesOf(pid: number): Readonly<Record<string, number>> {
-  if (pid === 0) return {};
-  return Object.fromEntries(namespaceKinds.map((kind) => [kind, namespaceInode(pid, kind)]));
-}

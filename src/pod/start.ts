@@ -96,6 +96,7 @@ async function launchPod(
     facts,
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
+    secretEnv: secretEnvOf(pod),
     onEvent: (event) => (isAnnounced ? options.onEvent(event) : early.push(event)),
   });
   keeper.events.target = running.events;
@@ -208,6 +209,7 @@ function checkAnswers(
     plan: planned.plan(),
     subject: planned.subject,
     originOf: (field) => originOf(spec, field),
+    secrets: planned.secrets,
   });
 }
 
@@ -255,7 +257,8 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       name: container.name,
       id: newContainerId(),
       process: container.process,
-      env: [...container.env],
+      // A Secret's values are never on a disk.
+      env: container.env.filter((entry) => !container.secrets.has(entry)),
       workingDir: container.workingDir,
       ...(container.imageId !== "" && { imageId: container.imageId }),
       ...(container.user !== rootUser && {
@@ -268,6 +271,17 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     })),
     manifest: spec.manifest,
   };
+}
+
+/** Variables that hold a Secret's value, by process. */
+function secretEnvOf(pod: ResolvedPod): ReadonlyMap<number, readonly string[]> {
+  const withSecrets = pod.containers.filter(({ secrets }) => secrets.size > 0);
+  return new Map(
+    withSecrets.map(({ process, env, secrets }) => [
+      process,
+      env.filter((entry) => secrets.has(entry)),
+    ]),
+  );
 }
 
 /** 64 hexadecimal digits, as every runtime has them. */

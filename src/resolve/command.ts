@@ -20,7 +20,10 @@ export function withPath(env: readonly string[]): string[] {
 
 /** As Kubernetes: `command` takes the place of both, `args` only of what the image would add. */
 export function mergeCommand(
-  own: { readonly command?: readonly string[]; readonly args?: readonly string[] },
+  own: {
+    readonly command: readonly string[] | undefined;
+    readonly args: readonly string[] | undefined;
+  },
   image: { readonly entrypoint: readonly string[]; readonly cmd: readonly string[] },
 ): string[] {
   if (own.command) return [...own.command, ...(own.args ?? [])];

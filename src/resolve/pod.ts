@@ -1,7 +1,6 @@
 // Spec → ResolvedPod: all I/O of a launch but the launch itself. After it no field is optional.
 
 import { hostname as hostHostname } from "node:os";
-import type { PodErrorParts } from "../errors/pod-error.ts";
 import { PodError } from "../errors/pod-error.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { GuestPath, HostPath } from "../spec/paths.ts";
@@ -9,7 +8,6 @@ import type { Places } from "../spec/places.ts";
 import type { QosClass } from "../spec/qos.ts";
 import { qosClass } from "../spec/qos.ts";
 import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
-import { originOf } from "../spec/pod-spec.ts";
 import type {
   IdRange,
   PodPlaces,
@@ -18,11 +16,18 @@ import type {
   ResolvedVolume,
   VolumeFile,
 } from "../spec/resolved.ts";
+import { volumeDirectory } from "../spec/resolved.ts";
 import { mergeCommand, mergeEnv, resolveCandidates, withPath } from "./command.ts";
+import type { EnvironmentSource } from "./environment.ts";
+import { resolveEnvironment } from "./environment.ts";
+import { fault } from "./fault.ts";
+import type { SandboxFacts } from "./fields.ts";
+import { plainSandbox } from "./fields.ts";
 import { printHostname } from "./generated-files.ts";
 import type { ImageSource } from "./image.ts";
 import { resolveImage, resolveSources } from "./image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
+import { readVolumeFile } from "./volume-file.ts";
 
 export interface ResolveOptions {
   readonly uid: string;
@@ -33,6 +38,8 @@ export interface ResolveOptions {
   readonly missingControllers: "refuse" | "warn";
   readonly warn: (message: string) => void;
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
+  /** Undefined for a pod that has nothing but loopback. */
+  readonly sandbox?: SandboxFacts | undefined;
   /** Those from the store, which were brought before; undefined where no container wants any. */
   readonly images?: ImageSource | undefined;
 }
@@ -47,6 +54,22 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
   checkControllers(spec, facts, options);
   const hostname =
     spec.namespaces.network === "NODE" ? hostHostname() : (spec.hostname ?? hostnameOf(spec.name));
+  const places = resolvePlaces(spec, facts, {
+    ...options,
+    qos: qosClass(spec.containers.map(({ resources }) => resources)),
+  });
+  const texts: EnvironmentSource = {
+    spec,
+    uid: options.uid,
+    sandbox: options.sandbox ?? plainSandbox(spec.namespaces.network),
+    memoryBytes: facts.memoryBytes,
+    root: options.places.root,
+    warn: options.warn,
+    readFile: (volume, path) => {
+      const directory = `${places.dataParent}/${places.uid}/${volumeDirectory(volume)}`;
+      return readVolumeFile(directory, path);
+    },
+  };
   return {
     name: spec.name,
     namespace: spec.namespace,
@@ -54,10 +77,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
     hostname,
     namespaces: spec.namespaces,
     terminationGraceMs: spec.terminationGraceMs,
-    places: resolvePlaces(spec, facts, {
-      ...options,
-      qos: qosClass(spec.containers.map(({ resources }) => resources)),
-    }),
+    places,
     ids: options.ids,
     resources: spec.containers.map(({ resources }) => resources),
     podPidsMax: options.podPidsMax,
@@ -68,7 +88,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
     },
     volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),
     containers: spec.containers.map((container, index) =>
-      resolveContainer(spec, container, index, hostname, options),
+      resolveContainer(texts, container, index, hostname, options),
     ),
     deadlineMs: options.deadlineMs,
   };
@@ -129,10 +149,6 @@ function checkControllers(spec: PodSpec, facts: HostFacts, options: ResolveOptio
       `no cgroup controller ${list} on this host: requests and the default pids limit are not applied`,
     );
   }
-}
-
-function fault(spec: PodSpec, field: string, parts: Omit<PodErrorParts, "origin">): PodError {
-  return new PodError({ ...parts, origin: originOf(spec, field) });
 }
 
 function throwAll(problems: readonly PodError[]): void {
@@ -209,14 +225,16 @@ function resolveFiles(
 }
 
 function resolveContainer(
-  spec: PodSpec,
+  texts: EnvironmentSource,
   container: ContainerSpec,
   index: number,
   hostname: string,
   options: ResolveOptions,
 ): ResolvedContainer {
+  const { spec } = texts;
   const image = resolveImage(spec, container, options);
-  const argv = mergeCommand(container, image);
+  const own = resolveEnvironment(texts, container);
+  const argv = mergeCommand(own, image);
   const [command] = argv;
   if (command === undefined) {
     throw fault(spec, container.field, {
@@ -224,23 +242,24 @@ function resolveContainer(
       message: `container ${container.name} has no command`,
     });
   }
-  const own = container.env.map(({ name, value }) => `${name}=${value}`);
   const defaults = [
     ...image.env,
     `HOSTNAME=${hostname}`,
     ...(image.env.some((entry) => entry.startsWith("HOME=")) ? [] : [`HOME=${image.home}`]),
     ...(container.tty ? ["TERM=xterm"] : []),
   ];
-  const env = withPath(mergeEnv(defaults, own));
+  const env = withPath(mergeEnv(defaults, own.entries));
+  const candidates = resolveCandidates(command, env);
   return {
     name: container.name,
     field: container.field,
     process: index,
     root: image.root,
     imageId: image.id,
-    candidates: resolveCandidates(command, env),
+    candidates,
     argv,
     env,
+    secrets: own.secrets.has(command) ? new Set([...own.secrets, ...candidates]) : own.secrets,
     workingDir: container.workingDir ?? (image.workingDir as GuestPath),
     user: image.user,
     stopSignal: image.stopSignal,
@@ -250,7 +269,7 @@ function resolveContainer(
       volume: spec.volumes.findIndex(({ name }) => name === mount.name),
       target: mount.mountPath,
       readOnly: mount.readOnly,
-      subPath: mount.subPath ?? "",
+      subPath: own.subPathOf(mount),
       sources: resolveSources(spec, mount, mount.subPath ?? "", options.images),
     })),
     stdin: container.stdin,

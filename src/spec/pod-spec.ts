@@ -89,8 +89,8 @@ export interface ContainerSpec {
   readonly command?: readonly string[];
   readonly args?: readonly string[];
   readonly workingDir?: GuestPath;
-  /** In order, expanded, later duplicates already folded into the first place. */
-  readonly env: readonly { readonly name: string; readonly value: string }[];
+  /** In order; a later one of the same name wins. Nothing is expanded yet. */
+  readonly env: readonly EnvSource[];
   readonly resources: {
     readonly requests: ResourceList;
     readonly limits: ResourceList;

@@ -69,6 +69,11 @@ export type ResolvedVolume = { readonly name: string; readonly field: string } &
   | { readonly kind: "image" }
 );
 
+/** Below the pod's data directory: an emptyDir on disk. */
+export function volumeDirectory(name: string): string {
+  return `${name}.volume`;
+}
+
 export interface VolumeFile {
   /** Relative and clean. */
   readonly path: string;
@@ -86,6 +91,8 @@ export interface ResolvedContainer {
   readonly candidates: readonly string[];
   readonly argv: readonly string[];
   readonly env: readonly string[];
+  /** Texts of `env`, `argv` and sub-paths that hold a Secret's value: never to be shown. */
+  readonly secrets: ReadonlySet<string>;
   readonly workingDir: GuestPath;
   readonly user: ResolvedUser;
   /** Asks the first process to end. */

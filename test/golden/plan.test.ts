@@ -9,6 +9,7 @@ import { planContainer } from "../../src/plan/container.ts";
 import { planExec, planPause } from "../../src/plan/exec.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { printPlan, printPlanWithOrigins } from "../../src/plan/print.ts";
+import { noSecrets } from "../../src/plan/redact.ts";
 import { planSandbox } from "../../src/plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../../src/plan/teardown.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
@@ -161,7 +162,7 @@ for (const manifest of manifests) {
 
     test(`the plans of ${name}`, () => {
       const text = Object.entries(plans())
-        .map(([what, plan]) => `${what}: ${printPlanWithOrigins(plan)}`)
+        .map(([what, plan]) => `${what}: ${printPlanWithOrigins(plan, noSecrets)}`)
         .join("\n");
       const file = join(expectedFolder, `${name.replaceAll(" ", "-")}.txt`);
       if (isWriting) writeFileSync(file, text);

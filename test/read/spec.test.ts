@@ -93,8 +93,8 @@ const expected = {
       args: ["--port", "80"],
       workingDir: path("/srv/www"),
       env: [
-        { name: "A", value: "b" },
-        { name: "EMPTY", value: "" },
+        { field: "spec.containers[0].env[0]", kind: "value", name: "A", value: "b" },
+        { field: "spec.containers[0].env[1]", kind: "value", name: "EMPTY", value: "" },
       ],
       resources: {
         requests: { cpuMilli: 250, memoryBytes: 67108864 },

@@ -13,6 +13,7 @@ const usage = "plan FILE… [flags]";
 
 const flagTable = {
   file: { kind: "texts", short: "f", value: "FILE", help: "a manifest; as an operand" },
+  "show-secrets": { kind: "switch", help: "print values of Secrets too" },
 } as const satisfies FlagTable;
 
 export const plan = defineCommand({
@@ -30,7 +31,9 @@ export const plan = defineCommand({
     const files = await readManifests(manifestNames(operands, flags.file, usage));
     const specs = files.flatMap((file) => file.specs);
     await using peapod = await openFromFlags(flags, io);
-    const plans = await Promise.all(specs.map((spec) => planOf(peapod, spec)));
+    const plans = await Promise.all(
+      specs.map((spec) => planOf(peapod, spec, flags["show-secrets"])),
+    );
     if (flags.output) {
       io.stdout.write(await printData(flags.output, plans));
     } else {
@@ -43,6 +46,10 @@ export const plan = defineCommand({
   },
 });
 
-async function planOf(peapod: Peapod, spec: PodSpec): Promise<{ pod: string; plan: string }> {
-  return { pod: podLabel(spec), plan: await peapod.plan(spec) };
+async function planOf(
+  peapod: Peapod,
+  spec: PodSpec,
+  showSecrets: boolean,
+): Promise<{ pod: string; plan: string }> {
+  return { pod: podLabel(spec), plan: await peapod.plan(spec, { showSecrets }) };
 }

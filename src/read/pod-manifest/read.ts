@@ -75,11 +75,10 @@ function readObject({ tree, origins }: ManifestObject): { spec: PodSpec } | { fl
   const flaws = [...sifted.flaws, ...checkRules(tree)];
   if (!sifted.checked || flaws.length > 0 || !isMap(tree)) return { flaws };
   const built = buildSpec(sifted.checked);
-  if (built.flaws.length > 0) return { flaws: [...built.flaws] };
   const inert = sifted.fates.flatMap(({ field, fate }) =>
     fate.fate === "inert" ? [{ origin: originOf({ origins }, field), reason: fate.reason }] : [],
   );
-  return { spec: { ...built.spec, manifest: tree, origins, inert } };
+  return { spec: { ...built, manifest: tree, origins, inert } };
 }
 
 /** A field that is missing from the top of the object stands where the object starts. */
