@@ -3,7 +3,7 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
-import { volumeDirectory } from "../spec/resolved.ts";
+import { logName, volumeDirectory } from "../spec/resolved.ts";
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planImageVolume } from "./image-volume.ts";
@@ -211,7 +211,7 @@ function planLog(container: ResolvedContainer, policy: LogPolicy, slots: PlanSlo
     {
       op: "open_log",
       directory,
-      name: container.logName,
+      name: logName(container.attempt),
       bytes_max: BigInt(policy.bytesMax),
       files_max: policy.filesMax,
       drop_when_full: Number(policy.dropWhenFull),

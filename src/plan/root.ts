@@ -3,6 +3,7 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
+import { layerNames } from "../spec/resolved.ts";
 import { planLayers } from "./layers.ts";
 import { openHost } from "./open-host.ts";
 import type { Op, Parts, Slot } from "./plan.ts";
@@ -19,6 +20,7 @@ export function planRoot(
   const origin = `${container.field}.image`;
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
   const layers = planLayers(container.root.layers, pod, facts, slots);
+  const names = layerNames(container.name, container.attempt);
   const [data, upper, work, overlay] = [slots.take(), slots.take(), slots.take(), slots.take()];
   const make: Op = {
     op: "make_overlay",
@@ -34,7 +36,7 @@ export function planRoot(
   const { lower: first, lower_count } = layers.lowers;
   const parent = isShown ? data : podSlot.data;
   const writable = (kind: "upper" | "work", slot: Slot): Op => {
-    const name = `${container.name}.${kind}`;
+    const name = names[kind];
     return { op: "make_directory", parent, name, slot, mode: 0o755, ...owner };
   };
   const overlayOps = [

@@ -4,8 +4,10 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import type { CommitImageOptions } from "../image/types.ts";
+import { layerNames } from "../spec/resolved.ts";
 import type { ImageOptions } from "./types.ts";
 import type { PodState } from "./read-state.ts";
+import { readRecord } from "./record.ts";
 
 /** Mounted by peapod in every container. */
 const ownNames = ["/dev", "/etc/hostname", "/etc/hosts", "/etc/resolv.conf", "/proc", "/sys"];
@@ -34,10 +36,12 @@ export async function commitContainer(
     });
   }
   const { places, ids } = state;
+  const record = readRecord(`${places.stateParent}/${places.uid}`);
+  const attempt = record?.processes.get(entry.process)?.attempt ?? 0;
   const { Images } = await import("../image/images.ts");
   using _ = await freeze(`${places.cgroupParent}/${places.cgroupName}/${entry.name}`);
   return await new Images(root, options.images).commit(entry.imageId, {
-    upper: `${places.dataParent}/${places.uid}/${entry.name}.upper`,
+    upper: `${places.dataParent}/${places.uid}/${layerNames(entry.name, attempt).upper}`,
     excluded: new Set([...ownNames, ...mountsOf(state, entry.name)]),
     ids,
     name,

@@ -86,9 +86,8 @@ export function planProcesses(
   const requestOf = (index: number) => ({
     trace: options.trace ?? false,
     ...(failAt?.plan === index && { failAt: failAt.operation + 1 }),
-    stopSignal: sigterm,
-    graceMs: pod.terminationGraceMs,
   });
+  const ofSandbox = { stopSignal: sigterm, graceMs: pod.terminationGraceMs };
   const sandbox: PlannedProcess = {
     subject: "the sandbox",
     name: "sandbox",
@@ -96,6 +95,7 @@ export function planProcesses(
     secrets: noSecrets,
     request: {
       ...requestOf(0),
+      ...ofSandbox,
       process: noProcess,
       flags: [
         ...(options.lifetime === "detached" ? (["detached"] as const) : []),
@@ -108,23 +108,37 @@ export function planProcesses(
     name: "pause",
     plan: once(() => planPause(pod, facts)),
     secrets: noSecrets,
-    request: { ...requestOf(-1), process: pauseProcess, flags: ["unrecorded"] },
+    request: { ...requestOf(-1), ...ofSandbox, process: pauseProcess, flags: ["unrecorded"] },
   };
-  const containers = pod.containers.map((container, index): PlannedProcess => ({
+  const containers = pod.containers.map((container, index) => {
+    const planned = planProcess(pod, container, facts, options);
+    // In the order of the manifest: one execs when the one before it has.
+    const after = index === 0 ? noProcess : container.process - 1;
+    return { ...planned, request: { ...planned.request, ...requestOf(index + 1), after } };
+  });
+  return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];
+}
+
+/** One run of a container. */
+export function planProcess(
+  pod: ResolvedPod,
+  container: ResolvedContainer,
+  facts: HostFacts,
+  { log }: Pick<PlanOptions, "log">,
+): PlannedProcess {
+  return {
     subject: `container ${container.name}`,
     name: container.name,
-    plan: once(() => planContainer(pod, container, facts, { log: options.log })),
+    plan: once(() => planContainer(pod, container, facts, { log })),
     secrets: container.secrets,
     request: {
-      ...requestOf(index + 1),
       stopSignal: container.stopSignal,
+      graceMs: pod.terminationGraceMs,
       process: container.process,
-      // In the order of the manifest: one execs when the one before it has.
-      after: index === 0 ? noProcess : container.process - 1,
+      attempt: container.attempt,
       flags: launchFlagsOf(container),
     },
-  }));
-  return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];
+  };
 }
 
 function launchFlagsOf(container: ResolvedContainer): LaunchRequest["flags"] {

@@ -11,8 +11,18 @@ import type { PodPlaces } from "../spec/resolved.ts";
 const Text = Type.String();
 const ContainerEntry = Type.Object({
   name: Text,
+  /** Of its first run; `containerId` makes those of the others. */
   id: Text,
   process: Type.Integer(),
+  /** Missing in the state of an older version, whose containers were all regular ones. */
+  kind: Type.Optional(
+    Type.Union([
+      Type.Literal("init"),
+      Type.Literal("sidecar"),
+      Type.Literal("container"),
+      Type.Literal("ephemeral"),
+    ]),
+  ),
   env: Type.Array(Text),
   workingDir: Text,
   /** Missing where it is no image of the store. */
@@ -28,7 +38,6 @@ const ContainerEntry = Type.Object({
   oomScoreAdj: Type.Integer(),
   tty: Type.Boolean(),
   stdin: Type.Boolean(),
-  logName: Text,
 });
 
 const PodStateSchema = Type.Object({

@@ -257,6 +257,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       name: container.name,
       id: newContainerId(),
       process: container.process,
+      kind: container.kind,
       // A Secret's values are never on a disk.
       env: container.env.filter((entry) => !container.secrets.has(entry)),
       workingDir: container.workingDir,
@@ -267,7 +268,6 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       oomScoreAdj: oomScoreAdj(qos, container.resources, facts.memoryBytes),
       tty: container.tty,
       stdin: container.stdin,
-      logName: container.logName,
     })),
     manifest: spec.manifest,
   };

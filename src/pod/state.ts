@@ -12,6 +12,12 @@ export function writePodState(directory: string, state: PodState): void {
   writeFileSync(`${directory}/pod.json`, JSON.stringify(state), { mode: 0o600 });
 }
 
+/** 64 hexadecimal digits: each run of a container is another container to Kubernetes. */
+export function containerId(first: string, attempt: number): string {
+  if (attempt === 0) return first;
+  return new Bun.CryptoHasher("sha256").update(`${first} ${attempt}`).digest("hex");
+}
+
 /**
  * The places of a pod by its uid alone, from what is on the disk: its start may have been cut off
  * before its state was written.

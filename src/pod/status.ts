@@ -1,9 +1,11 @@
 // A pod as Kubernetes would print it: a v1 Pod with its status, computed from the state, the record
 // and nothing else.
 
+import { logName } from "../spec/resolved.ts";
 import type { PodState } from "./read-state.ts";
 import type { KeeperRecord, ProcessRecord } from "./record.ts";
 import { isKeeperAlive } from "./record.ts";
+import { containerId } from "./state.ts";
 import type { ContainerState, ExitStatus } from "./types.ts";
 
 type Json = Readonly<Record<string, unknown>>;
@@ -18,12 +20,12 @@ export function containerStates(
     const exit = known?.exit ?? lostExit(known, record);
     return {
       name: container.name,
-      id: container.id,
+      id: containerId(container.id, known?.attempt ?? 0),
       phase: exit ? "terminated" : known?.state === "running" ? "running" : "waiting",
       pid: exit ? 0 : (known?.pid ?? 0),
       startedAt: known && known.startedNs > 0n ? dateOf(known.startedNs) : undefined,
       exit,
-      logPath: `${state.places.logsParent}/${state.places.logsName}/${container.name}/${container.logName}`,
+      logPath: `${state.places.logsParent}/${state.places.logsName}/${container.name}/${logName(known?.attempt ?? 0)}`,
       cgroup: cgroupOf(container.name),
       linesDropped: known?.linesDropped ?? 0,
     };

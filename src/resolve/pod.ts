@@ -7,7 +7,9 @@ import type { GuestPath, HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { QosClass } from "../spec/qos.ts";
 import { qosClass } from "../spec/qos.ts";
-import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
+import type { PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
+import type { ContainerLaunch } from "../spec/launches.ts";
+import { firstLaunches } from "../spec/launches.ts";
 import type {
   IdRange,
   PodPlaces,
@@ -40,6 +42,8 @@ export interface ResolveOptions {
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
   /** Undefined for a pod that has nothing but loopback. */
   readonly sandbox?: SandboxFacts | undefined;
+  /** Containers to resolve; left out, all of the pod for the first time. */
+  readonly launches?: readonly ContainerLaunch[] | undefined;
   /** Those from the store, which were brought before; undefined where no container wants any. */
   readonly images?: ImageSource | undefined;
 }
@@ -87,8 +91,8 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
       resolvConf: printResolvConfFor(),
     },
     volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),
-    containers: spec.containers.map((container, index) =>
-      resolveContainer(texts, container, index, hostname, options),
+    containers: (options.launches ?? firstLaunches(spec)).map((launch) =>
+      resolveContainer(texts, launch, hostname, options),
     ),
     deadlineMs: options.deadlineMs,
   };
@@ -226,8 +230,7 @@ function resolveFiles(
 
 function resolveContainer(
   texts: EnvironmentSource,
-  container: ContainerSpec,
-  index: number,
+  { container, kind, process, attempt }: ContainerLaunch,
   hostname: string,
   options: ResolveOptions,
 ): ResolvedContainer {
@@ -253,7 +256,9 @@ function resolveContainer(
   return {
     name: container.name,
     field: container.field,
-    process: index,
+    kind,
+    process,
+    attempt,
     root: image.root,
     imageId: image.id,
     candidates,
@@ -276,6 +281,5 @@ function resolveContainer(
     stdinOnce: container.stdinOnce,
     readOnlyRoot: container.readOnlyRoot,
     tty: container.tty,
-    logName: "0.log",
   };
 }

@@ -2,6 +2,7 @@
 // optional.
 
 import type { GuestPath, HostPath } from "./paths.ts";
+import type { ContainerKind } from "./launches.ts";
 import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
 
 export interface ResolvedPod {
@@ -83,8 +84,11 @@ export interface VolumeFile {
 export interface ResolvedContainer {
   readonly name: string;
   readonly field: string;
+  readonly kind: ContainerKind;
   /** Its place in the keeper's table. */
   readonly process: number;
+  /** How often it has been launched before: each time it gets a writable layer of its own. */
+  readonly attempt: number;
   readonly root: ResolvedRoot;
   /** Empty for what is no image of the store. */
   readonly imageId: string;
@@ -103,8 +107,17 @@ export interface ResolvedContainer {
   readonly stdinOnce: boolean;
   readonly readOnlyRoot: boolean;
   readonly tty: boolean;
-  /** `0.log`. */
-  readonly logName: string;
+}
+
+/** One a run, as the kubelet has them. */
+export function logName(attempt: number): string {
+  return `${attempt}.log`;
+}
+
+/** The directories of a run's writable layer, below the pod's data. */
+export function layerNames(container: string, attempt: number): { upper: string; work: string } {
+  const name = attempt === 0 ? container : `${container}.${attempt}`;
+  return { upper: `${name}.upper`, work: `${name}.work` };
 }
 
 /** Inside the container. */
