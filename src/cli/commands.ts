@@ -58,6 +58,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "connect to a container's own input and output",
     load: async () => (await import("./commands/attach.ts")).attach,
   },
+  cp: {
+    summary: "copy files between containers and the host",
+    load: async () => (await import("./commands/cp.ts")).cp,
+  },
   inspect: {
     summary: "everything about a pod, as JSON",
     load: async () => (await import("./commands/inspect.ts")).inspect,

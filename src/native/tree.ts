@@ -39,13 +39,19 @@ function put(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuf
   return buffer;
 }
 
-/** A negative errno where `path` leads nowhere, or over a link or another mount. */
-export function tryOpenDirectoryBeneath(root: number, path: string): number {
+/** A negative errno where `path` leads nowhere, or over a link or, unless allowed, a mount. */
+export function tryOpenDirectoryBeneath(root: number, path: string, crossesMounts = false): number {
   howView.setBigUint64(0, BigInt(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), true);
   howView.setBigUint64(8, 0n, true);
-  const resolve = resolveNoXdev | resolveNoMagicLinks | resolveNoSymlinks | resolveBeneath;
+  const beneath = resolveNoMagicLinks | resolveNoSymlinks | resolveBeneath;
+  const resolve = crossesMounts ? beneath : beneath | resolveNoXdev;
   howView.setBigUint64(16, resolve, true);
   return trySyscall("openat2", root, put(firstName, path), how, how.length);
+}
+
+/** What a name of `parent` is at this moment, itself and not what it may point to. */
+export function tryOpenName(parent: number, name: string, flags: number): number {
+  return trySyscall("openat", parent, put(firstName, name), flags | O_NOFOLLOW | O_CLOEXEC, 0);
 }
 
 /** The new file's descriptor, or a negative errno; an existing name is never opened. */

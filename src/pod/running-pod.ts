@@ -10,7 +10,6 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
 import { execUser } from "./exec-user.ts";
 import { startExecution } from "./execution.ts";
-import { readContainerFile, writeContainerFile } from "./files.ts";
 import { freezeGroup, isFrozen, thawGroup } from "./freeze.ts";
 import {
   connectKeeper,
@@ -18,6 +17,7 @@ import {
   removeKeeperGroup,
   tearDownWithoutKeeper,
 } from "./keepers.ts";
+import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, namespacesOf, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
@@ -293,13 +293,10 @@ export class RunningPod implements Pod {
     this.#lifetime = "detached";
   }
 
-  readonly files: Pod["files"] = {
-    write: async (path, bytes, options = {}) => {
-      writeContainerFile(this.#pidOf(options.container), path, bytes, this.state.ids.firstId);
-    },
-    read: async (path, options = {}) =>
-      readContainerFile(this.#pidOf(options.container), path, options.bytesMax),
-  };
+  get files(): Pod["files"] {
+    const { firstId } = this.state.ids;
+    return podFiles({ name: this.name, firstId, pidOf: (name) => this.#pidOf(name) });
+  }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#lifetime === "owner" && this.#parts.keeperPidfd !== undefined) {

@@ -3,6 +3,9 @@
 
 import type { PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
+import type { PackOptions } from "./copy/pack.ts";
+import type { FileKind } from "./copy/place.ts";
+import type { UnpackOptions } from "./copy/unpack.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
 
 export interface OpenOptions {
@@ -316,6 +319,22 @@ export interface Pod extends AsyncDisposable {
       path: string,
       options?: { readonly bytesMax?: number; readonly container?: string },
     ): Promise<Uint8Array>;
+    /** Undefined where there is no such name. */
+    kind(
+      path: string,
+      options?: { readonly container?: string; readonly followLink?: boolean },
+    ): Promise<FileKind | undefined>;
+    /** A file or directory as a tar archive; devices, FIFOs and sockets are left out. */
+    pack(
+      path: string,
+      options: PackOptions & { readonly container?: string },
+    ): AsyncIterable<Uint8Array>;
+    /** A tar archive into a directory that exists; no link in either is followed. */
+    unpack(
+      directory: string,
+      archive: AsyncIterable<Uint8Array>,
+      options?: UnpackOptions & { readonly container?: string },
+    ): Promise<void>;
   };
 }
 
