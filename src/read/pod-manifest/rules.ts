@@ -4,169 +4,124 @@
 
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import { readQuantity } from "./quantity.ts";
-import type { QuantityUnit } from "./quantity.ts";
-import { checkLabelValue, checkQualifiedName, cleanGuestPath } from "./text.ts";
+import { checkContainers } from "./rules-container.ts";
+import { checkPodResources } from "./rules-resources.ts";
+import { checkScheduling } from "./rules-scheduling.ts";
+import { each, get, getText } from "./rules-tree.ts";
+import type { Item } from "./rules-tree.ts";
+import { checkVolumes } from "./rules-volume.ts";
+import { checkLabelValue, checkQualifiedName } from "./text.ts";
 import { fieldOf, isMap, show } from "./tree.ts";
 import type { Tree } from "./tree.ts";
 
 const annotationBytesMax = 256 * 1024;
 const labelsMax = 1000;
+/** What a resolver of the libc reads. */
+const searchCharactersMax = 2048;
 
 export function checkRules(pod: Tree): readonly Flaw[] {
-  const metadata = get(pod, "metadata");
-  const spec = get(pod, "spec");
   return [
-    ...checkLabels(get(metadata, "labels")),
-    ...checkAnnotations(get(metadata, "annotations")),
-    ...checkNamespaces(spec),
-    ...checkUnique(spec, "spec", "volumes", (volume) => get(volume, "name")),
-    ...each(spec, "spec", "volumes").flatMap(checkVolume),
-    ...checkUnique(spec, "spec", "containers", (container) => get(container, "name")),
-    ...each(spec, "spec", "containers").flatMap((container) => checkContainer(container, spec)),
+    ...checkMetadata({ tree: get(pod, "metadata") ?? {}, field: "metadata" }),
+    ...checkPodSpec({ tree: get(pod, "spec") ?? {}, field: "spec" }),
   ];
 }
 
-interface Item {
-  readonly tree: Tree;
-  readonly field: string;
+export function checkMetadata({ tree, field }: Item): Flaw[] {
+  return [
+    ...checkLabels(get(tree, "labels"), fieldOf(field, "labels")),
+    ...checkAnnotations(get(tree, "annotations"), fieldOf(field, "annotations")),
+  ];
 }
 
-function get(tree: Tree | undefined, key: string): Tree | undefined {
-  return isMap(tree) && Object.hasOwn(tree, key) ? tree[key] : undefined;
+export function checkPodSpec(spec: Item): Flaw[] {
+  return [
+    ...checkNamespaces(spec),
+    ...checkNames(spec),
+    ...checkSystem(spec),
+    ...checkVolumes(spec),
+    ...checkContainers(spec),
+    ...checkPodResources(spec),
+    ...checkScheduling(spec),
+  ];
 }
 
-function each(tree: Tree | undefined, field: string, key: string): Item[] {
-  const list = get(tree, key);
-  if (!Array.isArray(list)) return [];
-  const items: readonly Tree[] = list;
-  return items.map((item, index) => ({ tree: item, field: fieldOf(fieldOf(field, key), index) }));
-}
-
-function checkLabels(labels: Tree | undefined): Flaw[] {
+export function checkLabels(labels: Tree | undefined, field: string): Flaw[] {
   if (!isMap(labels)) return [];
   if (Object.keys(labels).length > labelsMax) {
-    return [invalid("metadata.labels", `too many: must have at most ${labelsMax} items`)];
+    return [invalid(field, `too many: must have at most ${labelsMax} items`)];
   }
   return Object.entries(labels).flatMap(([key, value]) => {
-    const field = fieldOf("metadata.labels", key);
+    const path = fieldOf(field, key);
     const name = checkQualifiedName(key);
     const problem = typeof value === "string" ? checkLabelValue(value) : undefined;
     return [
-      ...(name === undefined ? [] : [invalid(field, `invalid key ${show(key)}: ${name}`)]),
-      ...(problem === undefined
-        ? []
-        : [invalid(field, `invalid value ${show(value)}: ${problem}`)]),
+      ...(name === undefined ? [] : [invalid(path, `invalid key ${show(key)}: ${name}`)]),
+      ...(problem === undefined ? [] : [invalid(path, `invalid value ${show(value)}: ${problem}`)]),
     ];
   });
 }
 
-function checkAnnotations(annotations: Tree | undefined): Flaw[] {
+function checkAnnotations(annotations: Tree | undefined, field: string): Flaw[] {
   if (!isMap(annotations)) return [];
   const flaws = Object.keys(annotations).flatMap((key) => {
     // Unlike keys of labels these may be written in upper case.
     const name = checkQualifiedName(key.toLowerCase());
-    const field = fieldOf("metadata.annotations", key);
-    return name === undefined ? [] : [invalid(field, `invalid key ${show(key)}: ${name}`)];
+    return name === undefined
+      ? []
+      : [invalid(fieldOf(field, key), `invalid key ${show(key)}: ${name}`)];
   });
   const bytes = Object.entries(annotations)
     .map(([key, value]) => Buffer.byteLength(key) + Buffer.byteLength(String(value ?? "")))
     .reduce((sum, size) => sum + size, 0);
   if (bytes <= annotationBytesMax) return flaws;
-  return [
-    ...flaws,
-    invalid("metadata.annotations", `too long: may not be more than ${annotationBytesMax} bytes`),
-  ];
+  return [...flaws, invalid(field, `too long: may not be more than ${annotationBytesMax} bytes`)];
 }
 
-function checkNamespaces(spec: Tree | undefined): Flaw[] {
-  const isTrue = (key: string) => get(spec, key) === true;
+function checkNamespaces({ tree, field }: Item): Flaw[] {
+  const isTrue = (key: string) => get(tree, key) === true;
   const flaws: Flaw[] = [];
   if (isTrue("hostPID") && isTrue("shareProcessNamespace")) {
     const message = "invalid value true: ShareProcessNamespace and HostPID cannot both be enabled";
-    flaws.push(invalid("spec.shareProcessNamespace", message));
+    flaws.push(invalid(`${field}.shareProcessNamespace`, message));
   }
-  if (get(spec, "hostUsers") !== false) return flaws;
+  if (get(tree, "hostUsers") !== false) return flaws;
   const host = ["hostNetwork", "hostPID", "hostIPC"].filter(isTrue);
   return [
     ...flaws,
-    ...host.map((key) => invalid(`spec.${key}`, "forbidden: when `hostUsers` is false")),
+    ...host.map((key) => invalid(`${field}.${key}`, "forbidden: when `hostUsers` is false")),
   ];
 }
 
-/** `what` takes from an item the text that may not come twice. */
-function checkUnique(
-  tree: Tree | undefined,
-  field: string,
-  key: string,
-  what: (item: Tree) => Tree | undefined,
-  name = "name",
-): Flaw[] {
-  const seen = new Set<string>();
-  return each(tree, field, key).flatMap((item) => {
-    const value = what(item.tree);
-    if (typeof value !== "string" || value === "") return [];
-    const isNew = !seen.has(value);
-    seen.add(value);
-    return isNew ? [] : [invalid(fieldOf(item.field, name), `duplicate value: ${show(value)}`)];
-  });
+/** Host names and resolv.conf. */
+function checkNames(spec: Item): Flaw[] {
+  const { tree, field } = spec;
+  const flaws: Flaw[] = [];
+  if (getText(tree, "hostnameOverride") !== undefined) {
+    const excluded = ["hostNetwork", "setHostnameAsFQDN"].filter((key) => get(tree, key) === true);
+    for (const key of excluded) {
+      const message = `forbidden: may not be set when \`${key}\` is true`;
+      flaws.push(invalid(`${field}.hostnameOverride`, message));
+    }
+  }
+  const config: Item = { tree: get(tree, "dnsConfig") ?? {}, field: `${field}.dnsConfig` };
+  if (get(tree, "dnsPolicy") === "None" && each(config, "nameservers").length === 0) {
+    const message =
+      "required value: must provide at least one DNS nameserver when `dnsPolicy` is None";
+    flaws.push(invalid(`${config.field}.nameservers`, message));
+  }
+  const searches = each(config, "searches").map((item) => String(item.tree));
+  if (searches.join(" ").length > searchCharactersMax) {
+    const rule = `must not have more than ${searchCharactersMax} characters (including spaces) in the search list`;
+    flaws.push(invalid(`${config.field}.searches`, `too long: ${rule}`));
+  }
+  for (const alias of each(spec, "hostAliases")) {
+    if (get(alias.tree, "ip") === "") flaws.push(invalid(`${alias.field}.ip`, "required value"));
+  }
+  return flaws;
 }
 
-/** A volume without a source is an emptyDir, as the API server has it. */
-function checkVolume({ tree, field }: Item): Flaw[] {
-  if (!isMap(tree)) return [];
-  const sources = Object.keys(tree).filter((key) => key !== "name" && tree[key] !== null);
-  if (sources.length < 2) return [];
-  const second = fieldOf(field, sources[1] ?? "");
-  return [invalid(second, "forbidden: may not specify more than 1 volume type")];
-}
-
-function checkContainer({ tree, field }: Item, spec: Tree | undefined): Flaw[] {
-  return [
-    ...checkRequests(tree, field),
-    ...checkUnique(tree, field, "ports", (port) => get(port, "name")),
-    ...checkMounts(tree, field, spec),
-  ];
-}
-
-function checkMounts(container: Tree, field: string, spec: Tree | undefined): Flaw[] {
-  const volumes = new Set(each(spec, "spec", "volumes").map(({ tree }) => get(tree, "name")));
-  const missing = each(container, field, "volumeMounts").flatMap((mount) => {
-    const name = get(mount.tree, "name");
-    if (typeof name !== "string" || name === "" || volumes.has(name)) return [];
-    return [invalid(fieldOf(mount.field, "name"), `not found: ${show(name)}`)];
-  });
-  const path = (mount: Tree) => {
-    const text = get(mount, "mountPath");
-    return typeof text === "string" && text !== "" ? cleanGuestPath(text) : undefined;
-  };
-  const repeated = checkUnique(container, field, "volumeMounts", path, "mountPath").map((flaw) => ({
-    ...flaw,
-    message: `${flaw.message.replace("duplicate value:", "invalid value")}: must be unique`,
-  }));
-  return [...missing, ...repeated];
-}
-
-function checkRequests(container: Tree, field: string): Flaw[] {
-  const resources = get(container, "resources");
-  const units: readonly QuantityUnit[] = ["cpu", "memory"];
-  return units.flatMap((unit) => {
-    const requested = get(get(resources, "requests"), unit);
-    const limit = get(get(resources, "limits"), unit);
-    const [low, high] = [amount(requested, unit), amount(limit, unit)];
-    if (low === undefined || high === undefined || low <= high) return [];
-    const rule = `must be less than or equal to ${unit} limit of`;
-    return [
-      invalid(
-        `${field}.resources.requests.${unit}`,
-        `invalid value ${show(requested)}: ${rule} ${String(limit)}`,
-      ),
-    ];
-  });
-}
-
-function amount(tree: Tree | undefined, unit: QuantityUnit): number | undefined {
-  if (typeof tree !== "string" && typeof tree !== "number") return undefined;
-  const read = readQuantity(String(tree), unit);
-  return "value" in read ? read.value : undefined;
+function checkSystem({ tree, field }: Item): Flaw[] {
+  if (get(get(tree, "os"), "name") !== "windows") return [];
+  const message = "peapod runs on Linux only";
+  return [{ code: "manifest.unsupported-field", field: `${field}.os.name`, message }];
 }
