@@ -2,9 +2,17 @@
 // reader.
 
 import type { DoctorFinding } from "./pod/doctor.ts";
-import type { CommitImageOptions, ImageStoreApi } from "./image/types.ts";
+import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
 import { PodHost } from "./pod/peapod.ts";
-import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./pod/types.ts";
+import type {
+  BrokenPod,
+  ContainerLayers,
+  OpenOptions,
+  Pod,
+  PodDiskUse,
+  PodEvent,
+  UpOptions,
+} from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
 import type { PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
@@ -23,6 +31,12 @@ export interface Peapod extends AsyncDisposable {
   down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
   /** A container's changes as a layer on its image. The name of the new image. */
   commit(pod: string, image: string, options?: CommitImageOptions): Promise<string>;
+  /** What a container has changed of its image; by default the pod's first. */
+  diff(pod: string, options?: { readonly container?: string }): Promise<readonly FileChange[]>;
+  /** What a container's root is made of. */
+  layers(pod: string, options?: { readonly container?: string }): Promise<ContainerLayers>;
+  /** What a pod holds of its disk, measured now: as ephemeral-storage counts. */
+  diskUse(pod: string, options?: { readonly signal?: AbortSignal }): Promise<PodDiskUse>;
   /** What a launch would do, as text. */
   plan(
     manifest: PodManifest | PodSpec | string,
@@ -45,6 +59,20 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     down: (name, downOptions = {}) => host.down(name, downOptions),
     commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
     plan: async (manifest, options) => host.plan(await specOf(manifest), options),
+    diff: async (pod, { container } = {}) => {
+      const { diffContainer } = await import("./pod/container-layers.ts");
+      const state = await host.stateOf(pod);
+      return diffContainer(state, host.places.root, { container, images: options.images });
+    },
+    layers: async (pod, { container } = {}) => {
+      const { describeLayers } = await import("./pod/container-layers.ts");
+      const state = await host.stateOf(pod);
+      return describeLayers(state, host.places.root, { container, images: options.images });
+    },
+    diskUse: async (pod, { signal } = {}) => {
+      const { measurePod } = await import("./pod/disk-use.ts");
+      return measurePod(await host.stateOf(pod), { signal });
+    },
     images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
@@ -66,6 +94,7 @@ function lazyImages({ places }: PodHost, options: OpenOptions): ImageStoreApi {
     pull: async (...words) => (await open()).pull(...words),
     list: async () => (await open()).list(),
     get: async (...words) => (await open()).get(...words),
+    diff: async (...words) => (await open()).diff(...words),
     tag: async (...words) => (await open()).tag(...words),
     remove: async (...words) => (await open()).remove(...words),
     prune: async (...words) => (await open()).prune(...words),

@@ -53,6 +53,19 @@ export function layerRoots(store: ImageStore, image: StoredImage): string[] | un
   return roots.every((root) => root !== undefined) ? roots : undefined;
 }
 
+/** As they are stacked, the topmost first. */
+export function unpackedLayers(store: ImageStore, image: StoredImage, subject: string): string[] {
+  const roots = layerRoots(store, image);
+  if (roots !== undefined && roots.length > 0) {
+    return roots.map((path) => `${path}/root`).toReversed();
+  }
+  throw new PodError({
+    code: "image.unusable",
+    message: `the image ${subject} has ${roots ? "no layers" : "layers that are not unpacked"}`,
+    hint: roots ? "an image without files cannot be mounted" : `run peapod pull ${subject}`,
+  });
+}
+
 export function searchRegistries(options: { readonly registries?: readonly string[] }): string[] {
   const { registries = [] } = options;
   return registries.length > 0 ? [...registries] : [defaultRegistry];

@@ -2,25 +2,32 @@
 // command line uses.
 
 import { statfsSync } from "node:fs";
+import { basename, dirname } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import { collect, layerBytes } from "./collect.ts";
 import type { CommitOptions } from "./commit.ts";
 import { commitLayer } from "./commit.ts";
+import type { DiffOptions } from "./diff.ts";
+import { diffStacks } from "./diff.ts";
 import type { StoredImage } from "./image.ts";
-import { layerRoots, mustFind, readImage, searchRegistries } from "./image.ts";
+import { layerRoots, mustFind, readImage, searchRegistries, unpackedLayers } from "./image.ts";
 import { findLayer } from "./layers.ts";
 import { loadImages } from "./load.ts";
 import { parsePlatform } from "./manifest.ts";
+import { Stack } from "./merged.ts";
 import type { StoredName } from "./names.ts";
-import { readNames, writeName } from "./names.ts";
+import { findName, readNames, writeName } from "./names.ts";
 import { pullImage } from "./pull.ts";
 import { pushImage } from "./push.ts";
+import { readReady } from "./ready.ts";
 import { parseReference, printFamiliar, printReference } from "./reference.ts";
 import { saveArchive, saveLayout } from "./save.ts";
 import { hexOf, ImageStore } from "./store.ts";
 import type {
   Collected,
+  FileChange,
   ImageDetails,
+  ImageLayer,
   ImageStoreApi,
   ImageSummary,
   PullImageOptions,
@@ -28,9 +35,21 @@ import type {
 } from "./types.ts";
 import { readUses } from "./uses.ts";
 
+export interface UpperDiff extends DiffOptions {
+  /** Of the pod's user namespace; 0 without one. */
+  readonly firstId: number;
+}
+
 export interface ImagesOptions {
   readonly registries?: readonly string[];
   readonly hostsDirectories?: readonly string[];
+}
+
+/** All that is known of it without the image's documents. */
+function namelessLayer(path: string): ImageLayer {
+  const unknown = { digest: "", mediaType: "", compressedBytes: 0, createdBy: "" };
+  const diffId = `sha256:${basename(path).replace(/-chain$/, "")}`;
+  return { ...unknown, diffId, bytes: layerBytes(path), path: `${path}/root` };
 }
 
 export class Images implements ImageStoreApi {
@@ -71,6 +90,36 @@ export class Images implements ImageStoreApi {
   async get(name: string): Promise<ImageDetails> {
     using _ = await this.store.share();
     return this.describe(this.read(name));
+  }
+
+  /** What is different in `other`; without one, what the image's topmost layer has changed. */
+  async diff(name: string, other?: string): Promise<FileChange[]> {
+    using _ = await this.store.share();
+    const own = unpackedLayers(this.store, this.read(name), name);
+    const after = other === undefined ? own : unpackedLayers(this.store, this.read(other), other);
+    using old = Stack.open(other === undefined ? own.slice(1) : own);
+    using stack = Stack.open(after);
+    return [...diffStacks(old.directories, stack.directories)];
+  }
+
+  /** Of a pod that lives, whose image may have lost its name. */
+  async used(id: string): Promise<Pick<ImageDetails, "names" | "layers">> {
+    using _ = await this.store.share();
+    const named = findName(this.store, id, []);
+    if (named !== undefined) return this.describe(readImage(this.store, named));
+    const layers = readReady(this.store, id)?.layers.toReversed() ?? [];
+    return { names: [], layers: layers.map((path) => namelessLayer(dirname(path))) };
+  }
+
+  /** What a container has changed of its image. */
+  async diffUpper(image: string, upper: string, options: UpperDiff): Promise<FileChange[]> {
+    using _ = await this.store.share();
+    const ready = readReady(this.store, image);
+    const layers = ready?.layers ?? unpackedLayers(this.store, this.read(image), image);
+    using below = Stack.open(layers);
+    using top = Stack.open([upper], BigInt(options.firstId));
+    const after = [...top.directories, ...below.directories];
+    return [...diffStacks(below.directories, after, options)];
   }
 
   /** One more name for an image. */

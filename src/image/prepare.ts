@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import { isBuiltIn, originOf } from "../spec/pod-spec.ts";
-import { layerRoots, readImage, searchRegistries } from "./image.ts";
+import { layerRoots, readImage, searchRegistries, unpackedLayers } from "./image.ts";
 import type { StoredImage } from "./image.ts";
 import type { StoredName } from "./names.ts";
 import { findName } from "./names.ts";
@@ -133,7 +133,7 @@ function describeInto(
 ): void {
   const read = () => inspect(text, () => readImage(store, name));
   if (isVolume) {
-    const layers = ready?.layers ?? layersOf(store, read(), text);
+    const layers = ready?.layers ?? unpackedLayers(store, read(), text);
     images.volumes.set(text, prepareVolume(name.config, layers, text));
     return;
   }
@@ -219,7 +219,7 @@ function describe(
   subject: string,
   warn: (message: string) => void,
 ): PreparedImage {
-  const layers = layersOf(store, image, subject);
+  const layers = unpackedLayers(store, image, subject);
   const run = image.config.config ?? {};
   const { home, ...user } = resolveUser(run.User ?? "", layers, subject);
   return {
@@ -231,21 +231,8 @@ function describe(
     home,
     workingDir: cleanDirectory(run.WorkingDir ?? ""),
     user,
-    userName: /^(|\d+)(:|$)/.test(run.User ?? "") ? "" : (run.User ?? "").replace(/:.*/s, ""),
     stopSignal: signalNumber(run.StopSignal ?? "", subject, warn),
   };
-}
-
-function layersOf(store: ImageStore, image: StoredImage, subject: string): string[] {
-  const roots = layerRoots(store, image);
-  if (roots !== undefined && roots.length > 0) {
-    return roots.map((path) => join(path, "root")).toReversed();
-  }
-  throw new PodError({
-    code: "image.unusable",
-    message: `the image ${subject} has ${roots ? "no layers" : "layers that are not unpacked"}`,
-    hint: roots ? "an image without files cannot be mounted" : `run peapod pull ${subject}`,
-  });
 }
 
 function cleanDirectory(text: string): string {

@@ -20,14 +20,12 @@ export interface PreparedImage {
   readonly home: string;
   readonly workingDir: string;
   readonly user: ResolvedUser;
-  /** As the image names it; empty for a number. */
-  readonly userName: string;
   readonly stopSignal: number;
 }
 
 const Texts = Type.Array(Type.String());
 const Ready = Type.Object({
-  version: Type.Literal(2),
+  version: Type.Literal(1),
   id: Type.String(),
   /** Names below `layers`: the store may be moved. */
   layers: Texts,
@@ -41,7 +39,6 @@ const Ready = Type.Object({
     gid: Type.Integer(),
     groups: Type.Array(Type.Integer()),
   }),
-  userName: Type.String(),
   stopSignal: Type.Integer(),
 });
 const isReady = Compile(Ready);
@@ -55,7 +52,7 @@ export function readReady(store: ImageStore, id: string): PreparedImage | undefi
 
 export function writeReady(store: ImageStore, image: PreparedImage): void {
   const layers = image.layers.map((path) => basename(dirname(path)));
-  const text = JSON.stringify({ version: 2, ...image, layers });
+  const text = JSON.stringify({ version: 1, ...image, layers });
   store.writeWhole(placeOf(store, image.id), text, false);
 }
 

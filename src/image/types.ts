@@ -92,6 +92,16 @@ export interface PullSecret {
   readonly data: Uint8Array;
 }
 
+/** A file that differs. Of a directory that is gone it is one, of a new one also all in it. */
+export interface FileChange {
+  readonly change: "added" | "changed" | "deleted";
+  /** Absolute. */
+  readonly path: string;
+  readonly type: "file" | "directory" | "link" | "special";
+  /** Of a file's content, as it is now; of a deleted one, as it was. */
+  readonly bytes: number;
+}
+
 export interface PullImageOptions {
   readonly onProgress?: (progress: PullProgress) => void;
   readonly signal?: AbortSignal;
@@ -124,6 +134,8 @@ export interface ImageStoreApi {
   list(): Promise<readonly ImageSummary[]>;
   /** By name, or by an id or its beginning. */
   get(name: string): Promise<ImageDetails>;
+  /** What is different in `other`; without one, what the image's topmost layer has changed. */
+  diff(name: string, other?: string): Promise<readonly FileChange[]>;
   /** One more name for an image. */
   tag(source: string, target: string): Promise<string>;
   /** By an id all names of the image go. Layers that a pod uses stay until it has ended. */

@@ -41,7 +41,16 @@ function put(buffer: Uint8Array<ArrayBuffer>, text: string): Uint8Array<ArrayBuf
 
 /** A negative errno where `path` leads nowhere, or over a link or, unless allowed, a mount. */
 export function tryOpenDirectoryBeneath(root: number, path: string, crossesMounts = false): number {
-  howView.setBigUint64(0, BigInt(O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC), true);
+  return tryOpen(root, path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, crossesMounts);
+}
+
+/** The same, for its names to be read. */
+export function tryOpenNames(root: number, path: string): number {
+  return tryOpen(root, path, O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, false);
+}
+
+function tryOpen(root: number, path: string, flags: number, crossesMounts: boolean): number {
+  howView.setBigUint64(0, BigInt(flags), true);
   howView.setBigUint64(8, 0n, true);
   const beneath = resolveNoMagicLinks | resolveNoSymlinks | resolveBeneath;
   const resolve = crossesMounts ? beneath : beneath | resolveNoXdev;
@@ -158,7 +167,24 @@ export function readXattr(parent: number, name: string, attribute: string): Uint
   return length < 0 ? undefined : value.slice(0, length);
 }
 
-/** A directory for names to be made in. */
+const entries = alloc(32 << 10);
+const entriesView = new DataView(entries.buffer);
+
+/** The next names of an open directory, however many it has; none at its end. */
+export function readNames(fd: number): string[] {
+  const end = syscall("getdents64", fd, entries, entries.length);
+  const found: string[] = [];
+  // man 2 getdents: inode and offset of 8 bytes, the length of the record, a type, the name.
+  for (let at = 0; at < end; at += entriesView.getUint16(at + 16, true)) {
+    const nul = entries.indexOf(0, at + 19);
+    const name = Buffer.from(entries.buffer, at + 19, nul - at - 19).toString("latin1");
+    if (name !== "." && name !== "..") found.push(name);
+  }
+  return found.length === 0 && end > 0 ? readNames(fd) : found;
+}
+
+/** A directory for names to be made in. Its own path is the host's: text, in UTF-8. */
 export function openDirectory(path: string): number {
-  return syscall("openat", AT_FDCWD, put(firstName, path), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
+  const bytes = Buffer.from(path).toString("latin1");
+  return syscall("openat", AT_FDCWD, put(firstName, bytes), O_PATH | O_DIRECTORY | O_CLOEXEC, 0);
 }

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xce442685f91ed9fan;
+export const layoutHash = 0xcf8b0158c61320e0n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -99,7 +99,6 @@ export const calls = [
   "verify",
   "injected",
   "connect",
-  "bpf",
 ] as const;
 
 export const roles = ["observer", "owner", "supervisor"] as const;
@@ -522,32 +521,14 @@ export const ops = {
       name: { type: "text", offset: 0 },
     },
   },
-  write_sysctl: {
-    tag: 15,
-    stages: ["prepare"],
-    size: 16,
-    fields: {
-      path: { type: "text", offset: 0 },
-      value: { type: "text", offset: 8 },
-    },
-  },
-  attach_device_filter: {
-    tag: 16,
-    stages: ["prepare"],
-    size: 16,
-    fields: {
-      program: { type: "bytes", offset: 0 },
-      cgroup: { type: "slot", offset: 8 },
-    },
-  },
   show_proc: {
-    tag: 17,
+    tag: 15,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   spawn: {
-    tag: 18,
+    tag: 16,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -561,7 +542,7 @@ export const ops = {
     },
   },
   remove_cgroup: {
-    tag: 19,
+    tag: 17,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -570,7 +551,7 @@ export const ops = {
     },
   },
   remove_tree: {
-    tag: 20,
+    tag: 18,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -580,7 +561,7 @@ export const ops = {
     },
   },
   place_root: {
-    tag: 21,
+    tag: 19,
     stages: ["build"],
     size: 8,
     fields: {
@@ -588,7 +569,7 @@ export const ops = {
     },
   },
   make_devices: {
-    tag: 22,
+    tag: 20,
     stages: ["build"],
     size: 16,
     fields: {
@@ -596,22 +577,8 @@ export const ops = {
       target: { type: "text", offset: 8 },
     },
   },
-  make_device: {
-    tag: 23,
-    stages: ["build"],
-    size: 32,
-    fields: {
-      target: { type: "text", offset: 0 },
-      type: { type: "fileType", offset: 8 },
-      major: { type: "u32", offset: 12 },
-      minor: { type: "u32", offset: 16 },
-      mode: { type: "u32", offset: 20 },
-      uid: { type: "u32", offset: 24 },
-      gid: { type: "u32", offset: 28 },
-    },
-  },
   mount: {
-    tag: 24,
+    tag: 21,
     stages: ["build", "enter"],
     size: 32,
     fields: {
@@ -622,7 +589,7 @@ export const ops = {
     },
   },
   attach: {
-    tag: 25,
+    tag: 22,
     stages: ["build"],
     size: 16,
     fields: {
@@ -631,7 +598,7 @@ export const ops = {
     },
   },
   mask: {
-    tag: 26,
+    tag: 23,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -639,7 +606,7 @@ export const ops = {
     },
   },
   make_read_only: {
-    tag: 27,
+    tag: 24,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -647,19 +614,19 @@ export const ops = {
     },
   },
   enter_by_move: {
-    tag: 28,
+    tag: 25,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   enter_by_pivot: {
-    tag: 29,
+    tag: 26,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   set_rlimit: {
-    tag: 30,
+    tag: 27,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -669,32 +636,15 @@ export const ops = {
     },
   },
   set_oom_score: {
-    tag: 31,
+    tag: 28,
     stages: ["build"],
     size: 8,
     fields: {
       value: { type: "i32", offset: 0 },
     },
   },
-  set_label: {
-    tag: 32,
-    stages: ["build"],
-    size: 16,
-    fields: {
-      file: { type: "text", offset: 0 },
-      label: { type: "text", offset: 8 },
-    },
-  },
-  give_streams: {
-    tag: 33,
-    stages: ["build", "limit"],
-    size: 8,
-    fields: {
-      uid: { type: "u32", offset: 0 },
-    },
-  },
   open_terminal: {
-    tag: 34,
+    tag: 29,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -703,7 +653,7 @@ export const ops = {
     },
   },
   drop_bounding: {
-    tag: 35,
+    tag: 30,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -711,7 +661,7 @@ export const ops = {
     },
   },
   set_user: {
-    tag: 36,
+    tag: 31,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -721,7 +671,7 @@ export const ops = {
     },
   },
   set_capabilities: {
-    tag: 37,
+    tag: 32,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -731,22 +681,21 @@ export const ops = {
     },
   },
   set_no_new_privileges: {
-    tag: 38,
+    tag: 33,
     stages: ["limit"],
     size: 8,
     fields: {},
   },
   set_seccomp: {
-    tag: 39,
+    tag: 34,
     stages: ["limit"],
-    size: 16,
+    size: 8,
     fields: {
       program: { type: "bytes", offset: 0 },
-      flags: { type: "u32", offset: 8 },
     },
   },
   exec: {
-    tag: 40,
+    tag: 35,
     stages: ["exec"],
     size: 40,
     fields: {
@@ -759,7 +708,7 @@ export const ops = {
     },
   },
   exec_pause: {
-    tag: 41,
+    tag: 36,
     stages: ["exec"],
     size: 8,
     fields: {},

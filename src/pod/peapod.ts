@@ -25,6 +25,7 @@ import { printPodPlan } from "./plans.ts";
 import { aborted, startPod } from "./start.ts";
 import { findPlaces, findRangeClaim, linkTarget, names } from "./state.ts";
 import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.ts";
+import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
 
@@ -87,7 +88,6 @@ export class PodHost implements AsyncDisposable {
   async #start(spec: PodSpec, options: UpOptions): Promise<Pod> {
     this.#refuseWhenClosed();
     if (options.signal?.aborted) throw aborted(options.signal);
-    await this.#refuseViolations(spec);
     const facts = this.facts();
     this.#seed.find(`${this.places.state}/pods`);
     const release = await this.#queue.take(options.signal);
@@ -102,7 +102,6 @@ export class PodHost implements AsyncDisposable {
         pool: this.#pool,
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
         missingControllers: this.#options.missingControllers ?? "refuse",
-        allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
         warn: (message) => this.#warn(message),
         log: logPolicyOf(this.#options),
         onEvent: (event) => this.#tell(event),
@@ -128,13 +127,6 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
-  async #refuseViolations(spec: PodSpec): Promise<void> {
-    const { policy = "privileged" } = this.#options;
-    if (policy === "privileged") return;
-    const { refuseViolations } = await import("../resolve/policy.ts");
-    refuseViolations(spec, policy);
-  }
-
   /** No code for images is loaded for pods that want none from the store. */
   async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
@@ -149,14 +141,12 @@ export class PodHost implements AsyncDisposable {
   }
 
   async plan(spec: PodSpec, options: { readonly showSecrets?: boolean } = {}): Promise<string> {
-    await this.#refuseViolations(spec);
     using images = wantsStore(spec) ? await this.#prepareImages(spec, undefined) : undefined;
     return printPodPlan(spec, this.facts(), {
       places: this.places,
       images,
       podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
       missingControllers: "warn",
-      allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
       warn: () => {},
       ids: hostIds,
       showSecrets: options.showSecrets ?? false,
@@ -247,11 +237,15 @@ export class PodHost implements AsyncDisposable {
     return true;
   }
 
-  async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
-    const { commitContainer } = await import("./commit.ts");
+  async stateOf(name: string): Promise<PodState> {
     const { readPodState } = await import("./read-state.ts");
     const { uid } = await this.get(name);
-    const state = readPodState(`${this.places.state}/pods/${uid}`);
+    return readPodState(`${this.places.state}/pods/${uid}`);
+  }
+
+  async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
+    const { commitContainer } = await import("./commit.ts");
+    const state = await this.stateOf(name);
     const { images } = this.#options;
     return commitContainer(state, this.places.root, image, { ...options, images });
   }

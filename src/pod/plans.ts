@@ -21,10 +21,7 @@ import { hostIds } from "./claims.ts";
 import type { UpOptions } from "./types.ts";
 
 /** What the host's owner decides, as against the manifest. */
-export type Policy = Pick<
-  ResolveOptions,
-  "places" | "podPidsMax" | "missingControllers" | "warn" | "allowedUnsafeSysctls"
->;
+export type Policy = Pick<ResolveOptions, "places" | "podPidsMax" | "missingControllers" | "warn">;
 
 export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {
   readonly log: LogPolicy;

@@ -1,15 +1,12 @@
 // The public shapes of a running pod: what services and the command line see. No behaviour belongs
 // here.
 
-import type { PullProgress } from "../image/types.ts";
+import type { ImageLayer, PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
-import type { PolicyLevel } from "../spec/policy.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
-
-export type { PolicyLevel };
 
 export interface OpenOptions {
   /**
@@ -36,16 +33,6 @@ export interface OpenOptions {
    * bombs.
    */
   readonly podPidsMax?: number;
-  /**
-   * `restricted` and `baseline` refuse manifests that violate that Pod Security Standard;
-   * `privileged` (default) takes any.
-   */
-  readonly policy?: PolicyLevel;
-  /**
-   * Sysctls that pods may set beyond the safe ones: names, or beginnings that end in `*`. Only
-   * those of the network and the IPC namespace can be a pod's. Default: none.
-   */
-  readonly allowedUnsafeSysctls?: readonly string[];
   /** How container output is kept. */
   readonly containerLogs?: {
     /** A log is rotated before it grows past this. Default 10 MiB, the kubelet's. */
@@ -268,6 +255,41 @@ export interface PodInspection {
     readonly logPath: string;
     readonly namespaces: NamespaceInodes;
   }[];
+}
+
+export interface DiskUse {
+  /** Allocated, whatever the files say of their length; hard links count once. */
+  readonly bytes: number;
+  readonly inodes: number;
+  /** A tree was larger or deeper than is looked at: there is at least so much. */
+  readonly isPartial: boolean;
+}
+
+/** As the kubelet counts ephemeral-storage: a container's logs are its own. */
+export interface PodDiskUse {
+  readonly total: DiskUse;
+  readonly containers: readonly {
+    readonly name: string;
+    readonly writable: DiskUse;
+    readonly logs: DiskUse;
+  }[];
+  /** emptyDirs that are not in memory. */
+  readonly volumes: readonly (DiskUse & { readonly name: string })[];
+}
+
+/** What a container's root is made of: its image, what it wrote, peapod's own files. */
+export interface ContainerLayers {
+  readonly container: string;
+  readonly imageId: string;
+  /** Empty where its image has been removed by name. */
+  readonly imageNames: readonly string[];
+  /** Read-only, the lowest first. */
+  readonly layers: readonly ImageLayer[];
+  readonly writable: DiskUse & { readonly path: string };
+  /** Mounted over it in every container. */
+  readonly runtimeFiles: readonly string[];
+  /** Where its volumes are. */
+  readonly mounts: readonly string[];
 }
 
 export type PodEvent =

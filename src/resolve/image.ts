@@ -30,7 +30,6 @@ const plain = {
   home: "/root",
   workingDir: "/",
   user: rootUser,
-  userName: "",
   stopSignal: sigterm,
 } as const;
 

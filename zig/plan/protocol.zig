@@ -299,7 +299,6 @@ pub const Call = enum(u32) {
     /// A test asked for the failure.
     injected,
     connect,
-    bpf,
 };
 
 comptime {

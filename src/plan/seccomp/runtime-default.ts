@@ -2,8 +2,7 @@
 // profiles of Docker and containerd do; what no rule names (io_uring, keyrings, userfaultfd, kexec,
 // swap, …) is refused.
 
-import type { SeccompAction, SeccompProfile, SeccompRule } from "../../spec/seccomp.ts";
-import { specAllow } from "../../spec/seccomp.ts";
+import type { SeccompAction, SeccompProfile, SeccompRule } from "./profile.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -87,12 +86,12 @@ const rules: readonly SeccompRule[] = [
   {
     names: ["socket"],
     action: allow,
-    arguments: [{ index: 0, kind: "none-of", values: [AF_ALG, AF_VSOCK] }],
+    argument: { index: 0, kind: "none-of", values: [AF_ALG, AF_VSOCK] },
   },
   {
     names: ["personality"],
     action: allow,
-    arguments: [{ index: 0, kind: "one-of", values: personalities }],
+    argument: { index: 0, kind: "one-of", values: personalities },
   },
   ...Object.entries(byCapability).map(([capability, names]) => ({
     names: words(names),
@@ -103,7 +102,7 @@ const rules: readonly SeccompRule[] = [
     names: ["clone"],
     action: allow,
     withoutCapability: "SYS_ADMIN",
-    arguments: [{ index: 0, kind: "masked", mask: cloneNamespaceFlags, equals: 0 }],
+    argument: { index: 0, kind: "masked", mask: cloneNamespaceFlags, equals: 0 },
   },
   // Its flags lie in memory, where a filter cannot see them. ENOSYS makes libc fall back to clone.
   { names: ["clone3"], action: answer(ENOSYS), withoutCapability: "SYS_ADMIN" },
@@ -119,7 +118,6 @@ export const runtimeDefault: SeccompProfile = {
   otherwise: answer(EPERM),
   unknownNumber: answer(ENOSYS),
   foreignArch: answer(ENOSYS),
-  flags: specAllow,
 };
 
 function words(text: string): string[] {
