@@ -1,7 +1,7 @@
 // Prints src/plan/seccomp/programs.gen.ts: the filters that containers get by default, compiled.
 // `--check` only says whether the committed file is fresh.
 
-import { defaultCapabilities } from "../src/plan/capabilities.ts";
+import { defaultCapabilities } from "../src/spec/capabilities.ts";
 import { compileProfile, programKey } from "../src/plan/seccomp/compile.ts";
 import { runtimeDefault } from "../src/plan/seccomp/runtime-default.ts";
 import { oldestKernel } from "../src/resolve/host-facts.ts";

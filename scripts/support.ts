@@ -20,8 +20,9 @@ that \`kubectl get -o yaml\` prints. A null is the same as leaving the field out
 ## Where peapod differs from Kubernetes on purpose
 
 - **Seccomp.** Every container has the \`RuntimeDefault\` filter. Kubernetes' default is none.
-- **no_new_privs** is set unless \`allowPrivilegeEscalation: true\` is written, which is refused
-  so far. Kubernetes sets it only for \`false\`.
+- **no_new_privs** is set unless \`allowPrivilegeEscalation: true\` is written, or the container is
+  privileged or has CAP_SYS_ADMIN. Kubernetes sets it only for \`false\`.
+- **Capabilities** start from CRI-O's nine; Docker and containerd have five more.
 - **cpu.weight** follows the quadratic scale, where one CPU is the 100 of ordinary services, for
   pods and for containers. Kubernetes uses a linear scale, where one CPU is 39, for pods.
 - **hostPath** without a type needs a source that exists. Container runtimes make an empty

@@ -15,6 +15,7 @@ const packages: Readonly<Record<string, string>> = {
   iproute2: "tests that look at links and routes",
   kmod: "finds and loads kernel modules",
   openssl: "a certificate for the registry",
+  runc: "shows that the tests of escapes can fail",
   skopeo: "images as others copy them",
   strace: "tests that count system calls",
   umoci: "images as others make and unpack them",

@@ -2,7 +2,7 @@
 // compared: numbers that differ from run to run (inodes, pids, device numbers) become what they
 // mean.
 import { readlinkSync, statSync } from "node:fs";
-import { capabilityNames } from "../../src/plan/capabilities.ts";
+import { capabilityNames } from "../../src/spec/capabilities.ts";
 import { probeLines } from "../../test/support/probe.ts";
 import { describeMounts, type MountAnswer } from "./mounts.ts";
 

@@ -2,7 +2,7 @@
 // say is listed in docs/peers.md.
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { capabilityNames, defaultCapabilities } from "../../src/plan/capabilities.ts";
+import { capabilityNames, defaultCapabilities } from "../../src/spec/capabilities.ts";
 import type { AttributeName, Op } from "../../src/plan/plan.ts";
 import type { Shape } from "../shape.ts";
 import { hostname, opOf, opsOf, type Planned } from "./planned.ts";

@@ -1,12 +1,7 @@
 // peapod's default seccomp profile in the words of an OCI configuration.
 import { runtimeDefault } from "../../src/plan/seccomp/runtime-default.ts";
-import {
-  type ArgumentTest,
-  ruleApplies,
-  type SeccompAction,
-  type SeccompRule,
-  type SeccompTarget,
-} from "../../src/plan/seccomp/profile.ts";
+import { ruleApplies, type SeccompTarget } from "../../src/plan/seccomp/profile.ts";
+import type { ArgumentTest, SeccompAction, SeccompRule } from "../../src/spec/seccomp.ts";
 
 type OciArgument = {
   readonly index: number;
@@ -33,7 +28,7 @@ export function ociSeccomp(target: SeccompTarget): object {
     .flatMap((rule) => {
       // The first rule without a question decides; libseccomp would see a contradiction.
       const names = rule.names.filter((name) => !decided.has(name));
-      if (rule.argument === undefined) for (const name of names) decided.add(name);
+      if (rule.arguments === undefined) for (const name of names) decided.add(name);
       return names.length === 0 ? [] : ociRules({ ...rule, names });
     });
   return {
@@ -43,11 +38,13 @@ export function ociSeccomp(target: SeccompTarget): object {
   };
 }
 
-function ociRules({ names, action, argument }: SeccompRule): OciSyscall[] {
+function ociRules({ names, action, arguments: tests }: SeccompRule): OciSyscall[] {
   const said = ociAction(action, "action", "errnoRet") as Pick<OciSyscall, "action" | "errnoRet">;
-  if (argument === undefined) return [{ names, ...said }];
+  const [test, another] = tests ?? [];
+  if (test === undefined) return [{ names, ...said }];
+  if (another !== undefined) throw new Error("the default profile asks about one argument a rule");
   // Rules for the same call are alternatives.
-  return ociArguments(argument).map((one) => ({ names, ...said, args: [one] }));
+  return ociArguments(test).map((one) => ({ names, ...said, args: [one] }));
 }
 
 function ociArguments(test: ArgumentTest): OciArgument[] {
@@ -62,6 +59,8 @@ function ociArguments(test: ArgumentTest): OciArgument[] {
         index,
         test.values.toSorted((a, b) => a - b),
       );
+    case "compare":
+      throw new Error("the default profile looks at the low half of an argument");
     default:
       return test satisfies never;
   }
@@ -95,6 +94,10 @@ function ociAction(
       return { [name]: "SCMP_ACT_LOG" };
     case "kill-process":
       return { [name]: "SCMP_ACT_KILL_PROCESS" };
+    case "kill-thread":
+    case "trap":
+    case "trace":
+      throw new Error(`the default profile has no action ${action.kind}`);
     default:
       return action satisfies never;
   }

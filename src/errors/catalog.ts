@@ -75,6 +75,18 @@ const entries = {
     meaning: "A directory that peapod keeps state, data or logs in cannot be made or written.",
     hint: "choose others with --root, --state and --logs",
   },
+  "host.capability-missing": {
+    meaning: "A container is to have a capability that peapod itself was started without.",
+    hint: "start peapod with all of root's capabilities, or do not add this one",
+  },
+  "host.security-module-missing": {
+    meaning: "The manifest asks for AppArmor or SELinux, and this host has it not, or not so.",
+    hint: "remove the field, or load what it names",
+  },
+  "host.seccomp-profile-unusable": {
+    meaning: "A seccomp profile of type Localhost cannot be read, or says what cannot be done.",
+    hint: "profiles are JSON as Docker and OCI have it, in the directory seccomp of --root",
+  },
   "cgroup.controller-missing": {
     meaning: "The manifest sets a limit whose cgroup controller this host does not offer.",
     hint: "enable the controller, remove the limit, or go without: --missing-controllers=warn",
@@ -192,6 +204,11 @@ const entries = {
     meaning: "The container was started without standard input.",
     hint: "write stdin: true in the manifest",
   },
+  "container.runs-as-root": {
+    meaning:
+      "runAsNonRoot is true, and the container would run as root or nobody can tell. The kubelet's CreateContainerConfigError.",
+    hint: "write runAsUser with a number other than 0",
+  },
   "launch.failed": {
     meaning: "The kernel refused a step of a launch; everything before it was undone.",
     hint: "peapod doctor says what this host lacks",
@@ -211,6 +228,14 @@ const entries = {
   },
   "pod.not-found": { meaning: "There is no such pod.", hint: "peapod ps -a lists those there are" },
   "pod.ambiguous": { meaning: "A prefix fits more than one pod." },
+  "pod.policy-violated": {
+    meaning: "The manifest asks for what the policy of this host, or of this command, forbids.",
+    hint: "docs/security.md lists the rules of each policy",
+  },
+  "pod.sysctl-forbidden": {
+    meaning: "The pod sets a sysctl that is not safe. The kubelet's SysctlForbidden.",
+    hint: "allow it on this host with --allowed-unsafe-sysctls",
+  },
   "pod.queue-full": {
     meaning: "As many pods as allowed run and wait already.",
     hint: "try again later, or raise podsMax and queueMax",

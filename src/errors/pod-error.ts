@@ -64,6 +64,20 @@ export class PodError extends Error {
   }
 }
 
+/** The first in the order of the file carries the others; nothing happens without one. */
+export function throwTogether(errors: readonly PodError[]): void {
+  const [first, ...others] = errors.toSorted(
+    (a, b) => (a.origin?.line ?? 0) - (b.origin?.line ?? 0),
+  );
+  if (!first) return;
+  throw new PodError({
+    code: first.code,
+    message: first.message,
+    ...(first.origin && { origin: first.origin }),
+    others,
+  });
+}
+
 /** `web.yaml:14:9  spec.containers[0]`, or the field alone when there is no file. */
 export function printOrigin(origin: Origin): string {
   const place =

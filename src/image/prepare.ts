@@ -231,6 +231,7 @@ function describe(
     home,
     workingDir: cleanDirectory(run.WorkingDir ?? ""),
     user,
+    userName: /^(|\d+)(:|$)/.test(run.User ?? "") ? "" : (run.User ?? "").replace(/:.*/s, ""),
     stopSignal: signalNumber(run.StopSignal ?? "", subject, warn),
   };
 }

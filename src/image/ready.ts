@@ -20,12 +20,14 @@ export interface PreparedImage {
   readonly home: string;
   readonly workingDir: string;
   readonly user: ResolvedUser;
+  /** As the image names it; empty for a number. */
+  readonly userName: string;
   readonly stopSignal: number;
 }
 
 const Texts = Type.Array(Type.String());
 const Ready = Type.Object({
-  version: Type.Literal(1),
+  version: Type.Literal(2),
   id: Type.String(),
   /** Names below `layers`: the store may be moved. */
   layers: Texts,
@@ -39,6 +41,7 @@ const Ready = Type.Object({
     gid: Type.Integer(),
     groups: Type.Array(Type.Integer()),
   }),
+  userName: Type.String(),
   stopSignal: Type.Integer(),
 });
 const isReady = Compile(Ready);
@@ -52,7 +55,7 @@ export function readReady(store: ImageStore, id: string): PreparedImage | undefi
 
 export function writeReady(store: ImageStore, image: PreparedImage): void {
   const layers = image.layers.map((path) => basename(dirname(path)));
-  const text = JSON.stringify({ version: 1, ...image, layers });
+  const text = JSON.stringify({ version: 2, ...image, layers });
   store.writeWhole(placeOf(store, image.id), text, false);
 }
 

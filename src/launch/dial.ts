@@ -15,6 +15,9 @@ export interface DialAddress {
   readonly port: number;
 }
 
+/** The keeper's own limit. */
+const timeoutMsMax = 600_000;
+
 /** Worded as Go does, since people look for these texts. */
 export class DialError extends Error {
   readonly isTimeout: boolean;
@@ -48,7 +51,7 @@ export async function dialThrough(
     port: address.port,
     address_head: head,
     address_tail: tail,
-    timeout_ms: Math.max(1, Math.ceil(timeoutMs)),
+    timeout_ms: Math.min(Math.max(1, Math.ceil(timeoutMs)), timeoutMsMax),
   });
   const [ours, theirs] = DescriptorSocket.pair();
   using channel = ours;

@@ -78,3 +78,29 @@ export function thermalThrottlePaths(): string[] {
 export function isLink(path: string): boolean {
   return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() ?? false;
 }
+
+export interface SecurityFacts {
+  readonly capabilities: bigint;
+  readonly appArmorProfiles: ReadonlySet<string> | undefined;
+  readonly hasSeLinux: boolean;
+}
+
+export function securityFacts(): SecurityFacts {
+  const permitted = readFileSync("/proc/self/status", "utf8").match(/^CapPrm:\t([0-9a-f]+)$/m)?.[1];
+  return {
+    capabilities: BigInt(`0x${permitted ?? "0"}`),
+    appArmorProfiles: appArmorProfiles(),
+    hasSeLinux: existsSync("/sys/fs/selinux/enforce"),
+  };
+}
+
+/** Lines of `name (mode)`. Without securityfs nobody can say which are loaded. */
+function appArmorProfiles(): ReadonlySet<string> | undefined {
+  if (readWords("/sys/module/apparmor/parameters/enabled")[0] !== "Y") return undefined;
+  try {
+    const text = readFileSync("/sys/kernel/security/apparmor/profiles", "utf8");
+    return new Set(text.split("\n").map((line) => line.replace(/ \([a-z]+\)$/, "")));
+  } catch {
+    return new Set();
+  }
+}

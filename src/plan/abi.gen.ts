@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xcf8b0158c61320e0n;
+export const layoutHash = 0xce442685f91ed9fan;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -99,6 +99,7 @@ export const calls = [
   "verify",
   "injected",
   "connect",
+  "bpf",
 ] as const;
 
 export const roles = ["observer", "owner", "supervisor"] as const;
@@ -521,14 +522,32 @@ export const ops = {
       name: { type: "text", offset: 0 },
     },
   },
-  show_proc: {
+  write_sysctl: {
     tag: 15,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      path: { type: "text", offset: 0 },
+      value: { type: "text", offset: 8 },
+    },
+  },
+  attach_device_filter: {
+    tag: 16,
+    stages: ["prepare"],
+    size: 16,
+    fields: {
+      program: { type: "bytes", offset: 0 },
+      cgroup: { type: "slot", offset: 8 },
+    },
+  },
+  show_proc: {
+    tag: 17,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   spawn: {
-    tag: 16,
+    tag: 18,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -542,7 +561,7 @@ export const ops = {
     },
   },
   remove_cgroup: {
-    tag: 17,
+    tag: 19,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -551,7 +570,7 @@ export const ops = {
     },
   },
   remove_tree: {
-    tag: 18,
+    tag: 20,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -561,7 +580,7 @@ export const ops = {
     },
   },
   place_root: {
-    tag: 19,
+    tag: 21,
     stages: ["build"],
     size: 8,
     fields: {
@@ -569,7 +588,7 @@ export const ops = {
     },
   },
   make_devices: {
-    tag: 20,
+    tag: 22,
     stages: ["build"],
     size: 16,
     fields: {
@@ -577,8 +596,22 @@ export const ops = {
       target: { type: "text", offset: 8 },
     },
   },
+  make_device: {
+    tag: 23,
+    stages: ["build"],
+    size: 32,
+    fields: {
+      target: { type: "text", offset: 0 },
+      type: { type: "fileType", offset: 8 },
+      major: { type: "u32", offset: 12 },
+      minor: { type: "u32", offset: 16 },
+      mode: { type: "u32", offset: 20 },
+      uid: { type: "u32", offset: 24 },
+      gid: { type: "u32", offset: 28 },
+    },
+  },
   mount: {
-    tag: 21,
+    tag: 24,
     stages: ["build", "enter"],
     size: 32,
     fields: {
@@ -589,7 +622,7 @@ export const ops = {
     },
   },
   attach: {
-    tag: 22,
+    tag: 25,
     stages: ["build"],
     size: 16,
     fields: {
@@ -598,7 +631,7 @@ export const ops = {
     },
   },
   mask: {
-    tag: 23,
+    tag: 26,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -606,7 +639,7 @@ export const ops = {
     },
   },
   make_read_only: {
-    tag: 24,
+    tag: 27,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -614,19 +647,19 @@ export const ops = {
     },
   },
   enter_by_move: {
-    tag: 25,
+    tag: 28,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   enter_by_pivot: {
-    tag: 26,
+    tag: 29,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   set_rlimit: {
-    tag: 27,
+    tag: 30,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -636,15 +669,32 @@ export const ops = {
     },
   },
   set_oom_score: {
-    tag: 28,
+    tag: 31,
     stages: ["build"],
     size: 8,
     fields: {
       value: { type: "i32", offset: 0 },
     },
   },
+  set_label: {
+    tag: 32,
+    stages: ["build"],
+    size: 16,
+    fields: {
+      file: { type: "text", offset: 0 },
+      label: { type: "text", offset: 8 },
+    },
+  },
+  give_streams: {
+    tag: 33,
+    stages: ["build", "limit"],
+    size: 8,
+    fields: {
+      uid: { type: "u32", offset: 0 },
+    },
+  },
   open_terminal: {
-    tag: 29,
+    tag: 34,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -653,7 +703,7 @@ export const ops = {
     },
   },
   drop_bounding: {
-    tag: 30,
+    tag: 35,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -661,7 +711,7 @@ export const ops = {
     },
   },
   set_user: {
-    tag: 31,
+    tag: 36,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -671,7 +721,7 @@ export const ops = {
     },
   },
   set_capabilities: {
-    tag: 32,
+    tag: 37,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -681,21 +731,22 @@ export const ops = {
     },
   },
   set_no_new_privileges: {
-    tag: 33,
+    tag: 38,
     stages: ["limit"],
     size: 8,
     fields: {},
   },
   set_seccomp: {
-    tag: 34,
+    tag: 39,
     stages: ["limit"],
-    size: 8,
+    size: 16,
     fields: {
       program: { type: "bytes", offset: 0 },
+      flags: { type: "u32", offset: 8 },
     },
   },
   exec: {
-    tag: 35,
+    tag: 40,
     stages: ["exec"],
     size: 40,
     fields: {
@@ -708,7 +759,7 @@ export const ops = {
     },
   },
   exec_pause: {
-    tag: 36,
+    tag: 41,
     stages: ["exec"],
     size: 8,
     fields: {},

@@ -7,7 +7,8 @@ import { logName, volumeDirectory } from "../spec/resolved.ts";
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planImageVolume } from "./image-volume.ts";
-import { planLimits } from "./limits.ts";
+import type { LimitedProcess } from "./limits.ts";
+import { planLabels, planLimits, planStreams } from "./limits.ts";
 import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
 import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
@@ -57,6 +58,7 @@ export function planContainer(
       ...volumes.flatMap(({ prepare }) => prepare),
       ...planSpawn(pod, container, group),
       ...planOomScore(pod, container, facts),
+      ...planIdentity(pod, container),
       // The root, then what belongs to every container, then volumes: a volume may sit on any of
       // them.
       ...root.build,
@@ -64,7 +66,7 @@ export function planContainer(
       ...shared.build,
       ...volumes.flatMap(({ build }) => build),
       ...planEnter(container, facts, options.enter ?? "enter_by_move"),
-      ...steps("limit", container.field, planLimits(facts, terminalOf(container), container.user)),
+      ...steps("limit", container.field, planLimits(facts, limitedOf(container))),
       ...planExec(container),
       // The process starts without it; its first output waits in the pipe.
       ...planLog(container, options.log ?? defaultLogPolicy, slots),
@@ -246,19 +248,34 @@ function planOomScore(pod: ResolvedPod, container: ResolvedContainer, facts: Hos
   return steps("build", `${container.field}.resources`, [{ op: "set_oom_score", value }]);
 }
 
+/** In `build` too: what is the container's from its exec on, and asks for rights on the host. */
+function planIdentity(pod: ResolvedPod, container: ResolvedContainer): Step[] {
+  return steps("build", `${container.field}.securityContext`, [
+    ...planLabels(container.security),
+    ...planStreams(limitedOf(container), pod.ids.firstId),
+  ]);
+}
+
 const kernelFiles: readonly AttributeName[] = ["nosuid", "nodev", "noexec"];
 
 /**
  * sysfs shows the network namespace of who mounts it, cgroup2 the cgroup namespace: both are the
  * container's by now.
  */
-function planKernelFiles(container: ResolvedContainer): Step[] {
-  const readOnly: readonly AttributeName[] = ["rdonly", ...kernelFiles];
-  return steps("build", container.field, [
-    { op: "make_devices", target: "/dev", bytes_max: BigInt(devBytes) },
-    { op: "mount", type: "sysfs", target: "/sys", options: [], attributes: readOnly },
-    { op: "mount", type: "cgroup2", target: "/sys/fs/cgroup", options: [], attributes: readOnly },
-  ]);
+function planKernelFiles({ field, security }: ResolvedContainer): Step[] {
+  const attributes: readonly AttributeName[] = security.isPrivileged
+    ? kernelFiles
+    : ["rdonly", ...kernelFiles];
+  return [
+    ...steps("build", field, [{ op: "make_devices", target: "/dev", bytes_max: BigInt(devBytes) }]),
+    ...security.devices.flatMap(({ field: origin, path, ...device }) =>
+      steps("build", origin, [{ op: "make_device", target: path, ...device }]),
+    ),
+    ...steps("build", field, [
+      { op: "mount", type: "sysfs", target: "/sys", options: [], attributes },
+      { op: "mount", type: "cgroup2", target: "/sys/fs/cgroup", options: [], attributes },
+    ]),
+  ];
 }
 
 /**
@@ -307,8 +324,7 @@ function planEnter(container: ResolvedContainer, facts: HostFacts, enter: EnterM
       attributes: kernelFiles,
     },
     // Hidden before anything of the container runs.
-    ...[...masked, ...facts.thermalThrottle].map((target) => ({ op: "mask", target }) as const),
-    ...readOnlyPaths.map((target) => ({ op: "make_read_only", target }) as const),
+    ...(container.security.isUnmasked ? [] : planMasks(facts)),
   ]);
   return [
     ...hide,
@@ -323,8 +339,15 @@ function planEnter(container: ResolvedContainer, facts: HostFacts, enter: EnterM
   ];
 }
 
-function terminalOf(container: ResolvedContainer) {
-  return container.tty ? { rows: 24, columns: 80 } : undefined;
+function planMasks(facts: HostFacts): Op[] {
+  return [
+    ...[...masked, ...facts.thermalThrottle].map((target) => ({ op: "mask", target }) as const),
+    ...readOnlyPaths.map((target) => ({ op: "make_read_only", target }) as const),
+  ];
+}
+
+function limitedOf({ tty, user, security }: ResolvedContainer): LimitedProcess {
+  return { tty: tty ? { rows: 24, columns: 80 } : undefined, user, security };
 }
 
 function planExec(container: ResolvedContainer): Step[] {

@@ -2,9 +2,9 @@
 // namespace needs.
 
 import type { HostFacts } from "../spec/host-facts.ts";
-import type { ResolvedPod, ResolvedUser } from "../spec/resolved.ts";
+import type { ResolvedPod, ResolvedSecurity, ResolvedUser } from "../spec/resolved.ts";
 import type { TerminalSize } from "./limits.ts";
-import { planLimits, planPauseLimits } from "./limits.ts";
+import { planLabels, planLimits, planPauseLimits, planStreams } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 import { noSlot } from "./plan.ts";
 import { steps } from "./sandbox.ts";
@@ -18,6 +18,7 @@ export interface ExecRequest {
   readonly env: readonly string[];
   readonly workingDir: string;
   readonly user: ResolvedUser;
+  readonly security: ResolvedSecurity;
   readonly oomScoreAdj: number;
   readonly tty: TerminalSize | undefined;
   readonly deadlineMs: number;
@@ -53,8 +54,12 @@ export function planExec(
         },
       ]),
       // Before the namespaces are joined: the host's procfs is out of reach from inside.
-      ...steps("build", "", [{ op: "set_oom_score", value: request.oomScoreAdj }]),
-      ...steps("limit", "", planLimits(facts, request.tty, request.user)),
+      ...steps("build", "", [
+        { op: "set_oom_score", value: request.oomScoreAdj },
+        ...planLabels(request.security),
+        ...planStreams(request, pod.ids.firstId),
+      ]),
+      ...steps("limit", "", planLimits(facts, request)),
       ...steps("exec", "", [
         {
           op: "exec",

@@ -28,7 +28,7 @@ export function planRoot(
     upper,
     work,
     slot: overlay,
-    attributes: ["nodev"],
+    attributes: container.security.isPrivileged ? [] : ["nodev"],
   };
   // An idmapped layer is detached, and an old kernel wants to see it attached beside upper and
   // work, which is why `data` is the next slot.

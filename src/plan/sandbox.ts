@@ -160,6 +160,9 @@ function planNamespaces(pod: ResolvedPod): Step[] {
           ...steps("prepare", "spec.hostname", [{ op: "set_hostname", name: pod.hostname }]),
         ]
       : []),
+    ...pod.sysctls.flatMap(({ field, path, value }) =>
+      steps("prepare", field, [{ op: "write_sysctl", path, value }]),
+    ),
     ...(user === "POD" ? steps("prepare", "spec.hostUsers", [{ op: "show_proc" }]) : []),
   ];
 }

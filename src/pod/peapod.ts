@@ -88,6 +88,7 @@ export class PodHost implements AsyncDisposable {
   async #start(spec: PodSpec, options: UpOptions): Promise<Pod> {
     this.#refuseWhenClosed();
     if (options.signal?.aborted) throw aborted(options.signal);
+    await this.#refuseViolations(spec);
     const facts = this.facts();
     this.#seed.find(`${this.places.state}/pods`);
     const release = await this.#queue.take(options.signal);
@@ -102,6 +103,7 @@ export class PodHost implements AsyncDisposable {
         pool: this.#pool,
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
         missingControllers: this.#options.missingControllers ?? "refuse",
+        allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
         warn: (message) => this.#warn(message),
         log: logPolicyOf(this.#options),
         onEvent: (event) => this.#tell(event),
@@ -127,6 +129,13 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
+  async #refuseViolations(spec: PodSpec): Promise<void> {
+    const { policy = "privileged" } = this.#options;
+    if (policy === "privileged") return;
+    const { refuseViolations } = await import("../resolve/policy.ts");
+    refuseViolations(spec, policy);
+  }
+
   /** No code for images is loaded for pods that want none from the store. */
   async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
@@ -141,12 +150,14 @@ export class PodHost implements AsyncDisposable {
   }
 
   async plan(spec: PodSpec, options: { readonly showSecrets?: boolean } = {}): Promise<string> {
+    await this.#refuseViolations(spec);
     using images = wantsStore(spec) ? await this.#prepareImages(spec, undefined) : undefined;
     return printPodPlan(spec, this.facts(), {
       places: this.places,
       images,
       podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
       missingControllers: "warn",
+      allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
       warn: () => {},
       ids: hostIds,
       showSecrets: options.showSecrets ?? false,

@@ -21,7 +21,10 @@ import { hostIds } from "./claims.ts";
 import type { UpOptions } from "./types.ts";
 
 /** What the host's owner decides, as against the manifest. */
-export type Policy = Pick<ResolveOptions, "places" | "podPidsMax" | "missingControllers" | "warn">;
+export type Policy = Pick<
+  ResolveOptions,
+  "places" | "podPidsMax" | "missingControllers" | "warn" | "allowedUnsafeSysctls"
+>;
 
 export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {
   readonly log: LogPolicy;

@@ -35,6 +35,17 @@ const ContainerEntry = Type.Object({
       groups: Type.Array(Type.Integer()),
     }),
   ),
+  /** Missing where it has the plain ones. */
+  security: Type.Optional(
+    Type.Object({
+      capabilities: Type.String({ pattern: "^[0-9a-f]{1,16}$" }),
+      noNewPrivileges: Type.Boolean(),
+      seccomp: Text,
+      seccompFlags: Type.Integer(),
+      appArmor: Text,
+      seLinux: Text,
+    }),
+  ),
   oomScoreAdj: Type.Integer(),
   tty: Type.Boolean(),
   stdin: Type.Boolean(),

@@ -21,6 +21,7 @@ import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, namespacesOf, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
+import { readSecurityEntry } from "./security-entry.ts";
 import { readStats } from "./stats.ts";
 import { containerStates, podObject } from "./status.ts";
 import type {
@@ -254,6 +255,7 @@ export class RunningPod implements Pod {
         env,
         workingDir: options.cwd ?? entry.workingDir,
         user: await execUser(options.user, entry, () => this.#pidOf(entry.name)),
+        security: readSecurityEntry(entry.security),
         oomScoreAdj: entry.oomScoreAdj,
         tty: typeof options.tty === "object" ? options.tty : options.tty ? defaultSize : undefined,
         deadlineMs: execDeadlineMs,

@@ -28,6 +28,7 @@ import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
+import { securityEntry } from "./security-entry.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -265,6 +266,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       ...(container.user !== rootUser && {
         user: { ...container.user, groups: [...container.user.groups] },
       }),
+      ...securityEntry(container, facts),
       oomScoreAdj: oomScoreAdj(qos, container.resources, facts.memoryBytes),
       tty: container.tty,
       stdin: container.stdin,

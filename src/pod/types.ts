@@ -6,7 +6,10 @@ import type { PodError } from "../errors/pod-error.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
+import type { PolicyLevel } from "../spec/policy.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
+
+export type { PolicyLevel };
 
 export interface OpenOptions {
   /**
@@ -33,6 +36,16 @@ export interface OpenOptions {
    * bombs.
    */
   readonly podPidsMax?: number;
+  /**
+   * `restricted` and `baseline` refuse manifests that violate that Pod Security Standard;
+   * `privileged` (default) takes any.
+   */
+  readonly policy?: PolicyLevel;
+  /**
+   * Sysctls that pods may set beyond the safe ones: names, or beginnings that end in `*`. Only
+   * those of the network and the IPC namespace can be a pod's. Default: none.
+   */
+  readonly allowedUnsafeSysctls?: readonly string[];
   /** How container output is kept. */
   readonly containerLogs?: {
     /** A log is rotated before it grows past this. Default 10 MiB, the kubelet's. */

@@ -4,7 +4,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import * as host from "../native/host.ts";
-import type { CgroupFacts, HostFacts } from "../spec/host-facts.ts";
+import type { CgroupFacts, HostFacts, SecurityFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 
 export const oldestKernel = [6, 1] as const;
@@ -39,8 +39,13 @@ export function resolveHostFacts(options: FactsOptions): HostFacts {
     clonesDetached: host.isAtLeast(kernel, [6, 15]),
     thermalThrottle: host.thermalThrottlePaths(),
     cgroup: resolveCgroupRoot(options.cgroupRoot),
+    get security() {
+      return (securityFacts ??= host.securityFacts());
+    },
   };
 }
+
+let securityFacts: SecurityFacts | undefined;
 
 /** `--cgroup-root`, else the delegated subtree this process is in, else `peapod` at the top. */
 function resolveCgroupRoot(wanted: string | undefined): CgroupFacts {

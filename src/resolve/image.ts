@@ -30,6 +30,7 @@ const plain = {
   home: "/root",
   workingDir: "/",
   user: rootUser,
+  userName: "",
   stopSignal: sigterm,
 } as const;
 

@@ -1,7 +1,7 @@
 // Spec → ResolvedPod: all I/O of a launch but the launch itself. After it no field is optional.
 
 import { hostname as hostHostname } from "node:os";
-import { PodError } from "../errors/pod-error.ts";
+import { PodError, throwTogether } from "../errors/pod-error.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { GuestPath, HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
@@ -29,16 +29,17 @@ import { printHostname } from "./generated-files.ts";
 import type { ImageSource } from "./image.ts";
 import { resolveImage, resolveSources } from "./image.ts";
 import { printHostsFor, printResolvConfFor } from "./names.ts";
+import type { PrivilegeOptions } from "./privileges.ts";
+import { privilegesOf, sysctlsOf } from "./privileges.ts";
 import { readVolumeFile } from "./volume-file.ts";
 
-export interface ResolveOptions {
+export interface ResolveOptions extends PrivilegeOptions {
   readonly uid: string;
   readonly places: Places;
   readonly ids: IdRange;
   readonly podPidsMax: number;
   readonly deadlineMs: number;
   readonly missingControllers: "refuse" | "warn";
-  readonly warn: (message: string) => void;
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
   /** Undefined for a pod that has nothing but loopback. */
   readonly sandbox?: SandboxFacts | undefined;
@@ -90,9 +91,10 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
       hostname: printHostname(hostname),
       resolvConf: printResolvConfFor(),
     },
+    sysctls: sysctlsOf(spec, options),
     volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),
     containers: (options.launches ?? firstLaunches(spec)).map((launch) =>
-      resolveContainer(texts, launch, hostname, options),
+      resolveContainer(texts, launch, hostname, facts, options),
     ),
     deadlineMs: options.deadlineMs,
   };
@@ -145,7 +147,7 @@ function checkControllers(spec: PodSpec, facts: HostFacts, options: ResolveOptio
       else problems.push(fault(spec, field, { code: "cgroup.controller-missing", message }));
     }
   }
-  throwAll(problems);
+  throwTogether(problems);
   const without = ["cpu", "memory", "pids"].filter((name) => !has(name));
   if (without.length > 0) {
     const list = without.join(", ");
@@ -153,17 +155,6 @@ function checkControllers(spec: PodSpec, facts: HostFacts, options: ResolveOptio
       `no cgroup controller ${list} on this host: requests and the default pids limit are not applied`,
     );
   }
-}
-
-function throwAll(problems: readonly PodError[]): void {
-  const [first, ...others] = problems;
-  if (!first) return;
-  throw new PodError({
-    code: first.code,
-    message: first.message,
-    ...(first.origin && { origin: first.origin }),
-    others,
-  });
 }
 
 function refuseUnknownVolumes(spec: PodSpec, options: ResolveOptions): void {
@@ -232,10 +223,12 @@ function resolveContainer(
   texts: EnvironmentSource,
   { container, kind, process, attempt }: ContainerLaunch,
   hostname: string,
+  facts: HostFacts,
   options: ResolveOptions,
 ): ResolvedContainer {
   const { spec } = texts;
   const image = resolveImage(spec, container, options);
+  const { user, home, security } = privilegesOf(spec, container, image, facts, options);
   const own = resolveEnvironment(texts, container);
   const argv = mergeCommand(own, image);
   const [command] = argv;
@@ -248,7 +241,7 @@ function resolveContainer(
   const defaults = [
     ...image.env,
     `HOSTNAME=${hostname}`,
-    ...(image.env.some((entry) => entry.startsWith("HOME=")) ? [] : [`HOME=${image.home}`]),
+    ...(image.env.some((entry) => entry.startsWith("HOME=")) ? [] : [`HOME=${home}`]),
     ...(container.tty ? ["TERM=xterm"] : []),
   ];
   const env = withPath(mergeEnv(defaults, own.entries));
@@ -266,7 +259,8 @@ function resolveContainer(
     env,
     secrets: own.secrets.has(command) ? new Set([...own.secrets, ...candidates]) : own.secrets,
     workingDir: container.workingDir ?? (image.workingDir as GuestPath),
-    user: image.user,
+    user,
+    security,
     stopSignal: image.stopSignal,
     resources: container.resources,
     mounts: container.volumeMounts.map((mount) => ({

@@ -16,6 +16,16 @@ export interface HostFacts {
   /** Directories below /sys that tell one CPU's temperature: a side channel, masked. */
   readonly thermalThrottle: readonly string[];
   readonly cgroup: CgroupFacts;
+  /** Looked up when a pod asks for more, or for less, than the plain privileges. */
+  readonly security: SecurityFacts;
+}
+
+export interface SecurityFacts {
+  /** That this process can hand on: bit n is capability n. */
+  readonly capabilities: bigint;
+  /** Names of the profiles that are loaded; undefined without AppArmor. */
+  readonly appArmorProfiles: ReadonlySet<string> | undefined;
+  readonly hasSeLinux: boolean;
 }
 
 export interface CgroupFacts {

@@ -6,6 +6,7 @@ import type { Origin } from "../errors/pod-error.ts";
 import type { ContainerLifeSpec } from "./life.ts";
 import type { ObjectTable } from "./objects.ts";
 import type { GuestPath } from "./paths.ts";
+import type { ContainerSecuritySpec, PodSecuritySpec } from "./security.ts";
 import type { FieldRef, ResourceFieldRef, VolumeMountSpec, VolumeSpec } from "./volume-spec.ts";
 
 export type { HostPathType, VolumeMountSpec, VolumeSpec } from "./volume-spec.ts";
@@ -50,6 +51,7 @@ export interface PodSpec {
   readonly initContainers: readonly ContainerSpec[];
   readonly containers: readonly ContainerSpec[];
   readonly objects: ObjectTable;
+  readonly security: PodSecuritySpec;
   readonly workload?: WorkloadRef;
   /**
    * The manifest as written, with Kubernetes' defaults untouched: what `-o yaml` prints as
@@ -100,6 +102,7 @@ export interface ContainerSpec {
   readonly volumeMounts: readonly VolumeMountSpec[];
   readonly ports: readonly PortSpec[];
   readonly life: ContainerLifeSpec;
+  readonly security: ContainerSecuritySpec;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly readOnlyRoot: boolean;

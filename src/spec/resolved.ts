@@ -1,9 +1,11 @@
 // A pod with every question answered: names are numbers, digests or absolute paths, and nothing is
 // optional.
 
+import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
 import type { GuestPath, HostPath } from "./paths.ts";
 import type { ContainerKind } from "./launches.ts";
 import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
+import type { SeccompProfile } from "./seccomp.ts";
 
 export interface ResolvedPod {
   readonly name: string;
@@ -21,6 +23,7 @@ export interface ResolvedPod {
     readonly hostname: string;
     readonly resolvConf: string;
   };
+  readonly sysctls: readonly ResolvedSysctl[];
   readonly volumes: readonly ResolvedVolume[];
   readonly containers: readonly ResolvedContainer[];
   readonly deadlineMs: number;
@@ -99,6 +102,7 @@ export interface ResolvedContainer {
   readonly secrets: ReadonlySet<string>;
   readonly workingDir: GuestPath;
   readonly user: ResolvedUser;
+  readonly security: ResolvedSecurity;
   /** Asks the first process to end. */
   readonly stopSignal: number;
   readonly resources: ContainerSpec["resources"];
@@ -129,6 +133,61 @@ export interface ResolvedUser {
 }
 
 export const rootUser: ResolvedUser = { uid: 0, gid: 0, groups: [] };
+
+export interface ResolvedSysctl {
+  readonly field: string;
+  /** Below /proc/sys. */
+  readonly path: string;
+  readonly value: string;
+}
+
+/** What a container's processes, and commands in it, may do. */
+export interface ResolvedSecurity {
+  /** The bounding set, and what root starts with: bit n is capability n. */
+  readonly capabilities: bigint;
+  readonly noNewPrivileges: boolean;
+  /** A program is one that was compiled before: that of a container that runs. */
+  readonly seccomp: "default" | "none" | SeccompProfile | SeccompProgram;
+  readonly isPrivileged: boolean;
+  /** Nothing of /proc and /sys is hidden or read-only. */
+  readonly isUnmasked: boolean;
+  /** Of the exec, for the security module that has it; empty for none. */
+  readonly appArmor: string;
+  readonly seLinux: string;
+  /** Nodes in /dev beside those that every container has. */
+  readonly devices: readonly ResolvedDevice[];
+}
+
+export interface SeccompProgram {
+  readonly program: Uint8Array;
+  /** SECCOMP_FILTER_FLAG_*. */
+  readonly flags: number;
+}
+
+export interface ResolvedDevice {
+  readonly field: string;
+  /** Inside the container. */
+  readonly path: GuestPath;
+  readonly type: "character_device" | "block_device";
+  readonly major: number;
+  readonly minor: number;
+  readonly mode: number;
+  /** On the host. */
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Of a container about which the manifest says nothing. */
+export const plainSecurity: ResolvedSecurity = {
+  capabilities: capabilityMask(defaultCapabilities),
+  noNewPrivileges: true,
+  seccomp: "default",
+  isPrivileged: false,
+  isUnmasked: false,
+  appArmor: "",
+  seLinux: "",
+  devices: [],
+};
 
 export interface ResolvedRoot {
   /** Directories, the topmost first. */

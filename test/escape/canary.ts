@@ -2,11 +2,11 @@
 // of mounts.
 
 import {
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   rmSync,
-  statSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
@@ -40,7 +40,7 @@ export class Canary implements Disposable {
   /** Everything about it, and what is mounted anywhere. */
   #look(): string {
     const changes = Object.keys(listTree(this.place)).map((path) => {
-      const { ctimeNs, ino } = statSync(join(this.place, path), { bigint: true });
+      const { ctimeNs, ino } = lstatSync(join(this.place, path), { bigint: true });
       return `${path} ${ino} ${ctimeNs}`;
     });
     const mounts = readFileSync("/proc/self/mountinfo", "utf8");

@@ -36,7 +36,11 @@ export const samplePlan: Plan = {
       origin: "",
       op: { op: "mount", type: "tmpfs", target: "/tmp", options: ["a=b", "c"], attributes: [] },
     },
-    { stage: "limit", origin: "", op: { op: "set_seccomp", program: new Uint8Array(64) } },
+    {
+      stage: "limit",
+      origin: "",
+      op: { op: "set_seccomp", program: new Uint8Array(64), flags: 0 },
+    },
     {
       stage: "exec",
       origin: "",

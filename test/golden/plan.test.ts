@@ -15,9 +15,10 @@ import { planLastTeardown, planTeardown } from "../../src/plan/teardown.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
+import { allCapabilities } from "../../src/spec/capabilities.ts";
 import type { HostFacts } from "../../src/spec/host-facts.ts";
 import type { HostPath } from "../../src/spec/paths.ts";
-import { rootUser } from "../../src/spec/resolved.ts";
+import { plainSecurity, rootUser } from "../../src/spec/resolved.ts";
 import type { ResolvedPod } from "../../src/spec/resolved.ts";
 import { describe } from "../support/describe.ts";
 
@@ -28,6 +29,7 @@ const common = {
   arch: "x64",
   memoryBytes: 8 * 2 ** 30,
   openFilesMax: 1_048_576,
+  security: { capabilities: allCapabilities, appArmorProfiles: undefined, hasSeLinux: false },
 } as const;
 const cgroupRoot = "/sys/fs/cgroup/peapod" as HostPath;
 
@@ -136,6 +138,7 @@ function plansOf(pod: ResolvedPod, facts: HostFacts): Readonly<Record<string, Pl
     env: ["PATH=/bin"],
     workingDir: "/",
     user: rootUser,
+    security: plainSecurity,
     oomScoreAdj: 1000,
     tty: { rows: 24, columns: 80 },
     deadlineMs: 30_000,

@@ -1,15 +1,14 @@
 // Connections that a keeper makes in its pod's network for somebody outside it.
 
 import { afterAll, beforeAll, expect } from "bun:test";
-import { connectKeeper } from "../../src/pod/keepers.ts";
 import type { KeeperClient } from "../../src/launch/keeper-client.ts";
-import { readPodState } from "../../src/pod/read-state.ts";
 import type { Pod } from "../../src/index.ts";
 import { closeFd } from "../../src/native/syscalls.ts";
 import type { TestHost } from "../support/host.ts";
 import { hostMissing, logOf, openTestHost } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { openDescriptors, probe, until, up } from "../support/pods.ts";
+import { connectToKeeper } from "../support/probe-target.ts";
 
 const test = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 
@@ -21,15 +20,7 @@ beforeAll(async () => {
 
 afterAll(() => host?.[Symbol.asyncDispose]());
 
-async function connect(pod: Pod): Promise<KeeperClient> {
-  const directory = `${host.places.state}/pods/${pod.uid}`;
-  await until(() => Bun.file(`${directory}/record`).size > 0);
-  const events = { exited() {}, ended() {}, closed() {} };
-  const client = connectKeeper(readPodState(directory).places, events);
-  await client.listen();
-  await client.hello("observer");
-  return client;
-}
+const connect = (pod: Pod): Promise<KeeperClient> => connectToKeeper(host, pod);
 
 /** What the other side says before it closes. */
 async function hear(fd: number): Promise<string> {

@@ -5,7 +5,7 @@ import {
   capabilityNames,
   defaultCapabilities,
   isCapability,
-} from "../../src/plan/capabilities.ts";
+} from "../../src/spec/capabilities.ts";
 
 test("all capabilities make the mask that an unrestricted process shows in /proc/PID/status", () => {
   expect(capabilityMask(capabilities).toString(16)).toBe("1ffffffffff");

@@ -1,13 +1,9 @@
 import { describe, expect, test } from "bun:test";
-import { capabilities, defaultCapabilities } from "../../src/plan/capabilities.ts";
+import { capabilities, defaultCapabilities } from "../../src/spec/capabilities.ts";
 import { createAssembler } from "../../src/plan/seccomp/assembler.ts";
 import { compileSeccomp } from "../../src/plan/seccomp/compile.ts";
-import type {
-  SeccompAction,
-  SeccompArch,
-  SeccompProfile,
-  SeccompTarget,
-} from "../../src/plan/seccomp/profile.ts";
+import type { SeccompTarget } from "../../src/plan/seccomp/profile.ts";
+import type { SeccompAction, SeccompArch, SeccompProfile } from "../../src/spec/seccomp.ts";
 import { runtimeDefault } from "../../src/plan/seccomp/runtime-default.ts";
 import { syscalls } from "../../src/plan/seccomp/syscalls.gen.ts";
 import { type Call, runFilter } from "./bpf-machine.ts";
@@ -55,9 +51,9 @@ function interpret(profile: SeccompProfile, to: SeccompTarget, call: Call): Secc
     if (rule.withoutCapability && to.capabilities.has(rule.withoutCapability)) continue;
     if (rule.arch && rule.arch !== to.arch) continue;
     if (rule.kernelMin && to.kernel[0] * 1000 + to.kernel[1] < version(rule.kernelMin)) continue;
-    if (rule.argument) {
-      const value = Number(BigInt.asUintN(32, call.args[rule.argument.index] ?? 0n));
-      const test = rule.argument;
+    const [test] = rule.arguments ?? [];
+    if (test) {
+      const value = Number(BigInt.asUintN(32, call.args[test.index] ?? 0n));
       if (test.kind === "one-of" && !test.values.includes(value)) continue;
       if (test.kind === "none-of" && test.values.includes(value)) continue;
       if (test.kind === "masked" && (value & test.mask) >>> 0 !== test.equals) continue;
@@ -89,7 +85,7 @@ function expectAgreement(profile: SeccompProfile, to: SeccompTarget): void {
   for (const number of numbers) {
     const call: Call = { number, auditArch: auditArch[to.arch], args: [] };
     const asked = profile.rules.some(
-      (rule) => rule.argument && rule.names.some((name) => table(to.arch)[name] === number),
+      (rule) => rule.arguments && rule.names.some((name) => table(to.arch)[name] === number),
     );
     for (const value of asked ? arguments0 : [0n, 38n]) {
       const args = Array.from({ length: 6 }, () => value);
@@ -191,12 +187,12 @@ test("several tests on one call are asked in the order of the rules", () => {
       {
         names: ["socket", "ioctl"],
         action: { kind: "kill-process" },
-        argument: { index: 1, kind: "masked", mask: 0xff, equals: 0x12 },
+        arguments: [{ index: 1, kind: "masked", mask: 0xff, equals: 0x12 }],
       },
       {
         names: ["ioctl"],
         action: { kind: "log" },
-        argument: { index: 0, kind: "one-of", values: [0x112, 41] },
+        arguments: [{ index: 0, kind: "one-of", values: [0x112, 41] }],
       },
       { names: ["ioctl"], action: allow, kernelMin: [6, 1] },
       { names: ["ioctl"], action: eperm },
@@ -218,7 +214,7 @@ test("a profile with another fate for every call jumps further than eight bits r
       rules: Object.keys(table(arch)).map((name, index) => ({
         names: [name],
         action: { kind: "errno", errno: 1 + (index % 300) },
-        argument: { index: 0, kind: index % 3 === 0 ? "one-of" : "none-of", values: [38, 40] },
+        arguments: [{ index: 0, kind: index % 3 === 0 ? "one-of" : "none-of", values: [38, 40] }],
       })),
     };
     expectAgreement(profile, target(arch));

@@ -3,6 +3,7 @@ import { readPodManifest, readPodManifests } from "../../src/read/pod-manifest/r
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import { plainLife } from "../../src/spec/life.ts";
 import { noObjects } from "../../src/spec/objects.ts";
+import { plainContainerSecurity, plainPodSecurity } from "../../src/spec/security.ts";
 import { complaintOf, podText, readOne } from "./manifests.ts";
 
 const text = `apiVersion: v1
@@ -53,8 +54,14 @@ const podDefaults = {
   pullSecrets: [],
   initContainers: [],
   objects: noObjects,
+  security: plainPodSecurity,
 } as const;
-const containerDefaults = { restartOnResize: [], ports: [], life: plainLife } as const;
+const containerDefaults = {
+  restartOnResize: [],
+  ports: [],
+  life: plainLife,
+  security: plainContainerSecurity,
+} as const;
 const mountDefaults = { propagation: "None", recursiveReadOnly: "Disabled" } as const;
 
 const expected = {

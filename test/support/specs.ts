@@ -46,6 +46,7 @@ export const someFacts: HostFacts = {
   layersByDescriptor: true,
   clonesDetached: true,
   thermalThrottle: [],
+  security: { capabilities: 0n, appArmorProfiles: undefined, hasSeLinux: false },
   cgroup: {
     root: "/sys/fs/cgroup/peapod" as HostPath,
     controllers: new Set(["cpu", "memory", "pids"]),

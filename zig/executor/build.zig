@@ -122,26 +122,24 @@ fn own(context: *Context, directory: i32, name: [*:0]const u8) Error!void {
     _ = try check(context.report, .fchownat, rc);
 }
 
-/// Through the host's procfs, where "self" is this child whatever its PID namespace.
-pub fn setOomScore(context: *Context, op: schema.SetOomScore) Error!void {
+/// Where a container has its devices the names are our own so far: nothing but `make_devices` was
+/// there before.
+pub fn makeDevice(context: *Context, op: schema.MakeDevice) Error!void {
     const report = context.report;
-    const flags = calls.O_RDWR | calls.O_CLOEXEC;
-    const rc = calls.openat(context.host.proc.raw, "self/oom_score_adj", flags, 0);
-    const file: Fd = .from(try check(report, .openat, rc));
-    defer file.close();
+    const target = context.view.text(op.target);
+    try context.makeParents(target, false);
+    const parent: Fd, const name = try context.parentOf(target);
+    defer parent.close();
 
-    var text: [16]u8 = undefined;
-    const wanted = decimal(&text, op.value);
-    const written = linux.write(file.raw, wanted.ptr, wanted.len);
-    // Lowering it needs CAP_SYS_RESOURCE; without, what we inherited is the lowest the kernel
-    // allows.
-    if (linux.errno(written) != .ACCES) _ = try check(report, .write, written);
+    const kind = if (op.type == .block_device) calls.S_IFBLK else calls.S_IFCHR;
+    const device = deviceNumber(op.major, op.minor);
+    const rc = linux.mknodat(parent.raw, name, kind | op.mode, device);
+    _ = try check(report, .mknodat, rc);
+    const owned = calls.fchownat(parent.raw, name, op.uid, op.gid, calls.AT_SYMLINK_NOFOLLOW);
+    _ = try check(report, .fchownat, owned);
 }
 
-fn decimal(buffer: *[16]u8, value: i32) []const u8 {
-    const digits = mounts.format(buffer, @abs(value), 10);
-    if (value >= 0) return digits;
-    const start = buffer.len - 1 - digits.len - 1;
-    buffer[start] = '-';
-    return buffer[start .. buffer.len - 1];
+/// include/linux/kdev_t.h, new_encode_dev.
+fn deviceNumber(major: u32, minor: u32) u32 {
+    return minor & 0xff | (major & 0xfff) << 8 | (minor & ~@as(u32, 0xff)) << 12;
 }

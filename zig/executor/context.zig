@@ -180,7 +180,11 @@ pub const Context = struct {
     }
 
     /// Each missing directory on the way, owned by the pod's root user.
-    fn makeParents(context: *Context, target: [:0]const u8, last_too: bool) error{Syscall}!void {
+    pub fn makeParents(
+        context: *Context,
+        target: [:0]const u8,
+        last_too: bool,
+    ) error{Syscall}!void {
         const report = context.report;
         var end: usize = 0;
         while (end < target.len) {
@@ -253,7 +257,10 @@ pub const Context = struct {
         if (linux.errno(rc) != .INVAL) _ = try check(context.report, .fchownat, rc);
     }
 
-    fn parentOf(context: *Context, path: [:0]const u8) error{Syscall}!struct { Fd, [*:0]const u8 } {
+    pub fn parentOf(
+        context: *Context,
+        path: [:0]const u8,
+    ) error{Syscall}!struct { Fd, [*:0]const u8 } {
         const cut = std.mem.findScalarLast(u8, path, '/') orelse 0;
         var parent: [4096]u8 = undefined;
         if (cut >= parent.len) return report_file.fail(context.report, .openat2, .NAMETOOLONG);

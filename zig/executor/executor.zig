@@ -15,6 +15,7 @@ const namespaces = @import("namespaces.zig");
 const build = @import("build.zig");
 const enter = @import("enter.zig");
 const limit = @import("limit.zig");
+const privilege = @import("privilege.zig");
 const exec = @import("exec.zig");
 const report_file = @import("report.zig");
 const Report = report_file.Report;
@@ -140,12 +141,15 @@ fn run(context: *Context, step: Step) Error!void {
         .enter_namespaces => |op| try namespaces.enterNamespaces(context, op),
         .loopback_up => try namespaces.loopbackUp(context),
         .set_hostname => |op| try namespaces.setHostname(context, op),
+        .write_sysctl => |op| try privilege.writeSysctl(context, op),
+        .attach_device_filter => |op| try privilege.attachDeviceFilter(context, op),
         .show_proc => try namespaces.showProc(context),
         .spawn => unreachable,
         .remove_cgroup => |op| try prepare.removeCgroup(context, op),
         .remove_tree => |op| try prepare.removeTree(context, op),
         .place_root => |op| try build.placeRoot(context, op),
         .make_devices => |op| try build.makeDevices(context, op),
+        .make_device => |op| try build.makeDevice(context, op),
         .mount => |op| try build.mount(context, op),
         .attach => |op| try build.attach(context, op),
         .mask => |op| try enter.mask(context, op),
@@ -153,7 +157,9 @@ fn run(context: *Context, step: Step) Error!void {
         .enter_by_move => try enter.enterByMove(context),
         .enter_by_pivot => try enter.enterByPivot(context),
         .set_rlimit => |op| try limit.setRlimit(context, op),
-        .set_oom_score => |op| try build.setOomScore(context, op),
+        .set_oom_score => |op| try privilege.setOomScore(context, op),
+        .set_label => |op| try privilege.setLabel(context, op),
+        .give_streams => |op| privilege.giveStreams(context, op, step.stage),
         .open_terminal => |op| try limit.openTerminal(context, op),
         .drop_bounding => |op| try limit.dropBounding(context, op),
         .set_user => |op| try limit.setUser(context, op),
@@ -212,6 +218,14 @@ fn awaitOwnDescriptors(report: *Report, pidfd: i32) void {
     }
 }
 
+/// With nothing open: while a process ends it has no memory any more, and kernels before 6.18.31
+/// then forget that it was not dumpable, so that others may take descriptors from it
+/// (CVE-2026-46333).
+fn leaveEmpty(code: i32) noreturn {
+    _ = calls.close_range(0, std.math.maxInt(u32), 0);
+    linux.exit_group(code);
+}
+
 /// A copy up to the last that this launch uses (man 2 close_range, CLOSE_RANGE_UNSHARE): what a
 /// join costs then does not grow with what the keeper holds for others.
 fn takeDescriptors(context: *Context) Error!void {
@@ -228,7 +242,7 @@ fn child(context: *Context, op: schema.Spawn) noreturn {
     inChild(context, op) catch {};
     // Only a failure comes here: the report says which, the closed status socket that.
     context.report.failed = 1;
-    linux.exit_group(255);
+    leaveEmpty(255);
 }
 
 fn inChild(context: *Context, op: schema.Spawn) Error!void {
@@ -264,7 +278,7 @@ fn dieWithKeeper(context: *Context) void {
     if (linux.errno(linux.poll(&signs, signs.len, 0)) != .SUCCESS) return;
     const exited = signs[0].revents & linux.POLL.IN != 0;
     const hung_up = signs[1].revents & linux.POLL.HUP != 0;
-    if (exited or hung_up) linux.exit_group(255);
+    if (exited or hung_up) leaveEmpty(255);
 }
 
 /// In the order of the manifest each goes on to its exec when the one before it does; the execs

@@ -25,13 +25,12 @@ pub fn setRlimit(context: *Context, op: schema.SetRlimit) Error!void {
 /// the other end over the status socket.
 pub fn openTerminal(context: *Context, op: schema.OpenTerminal) Error!void {
     const report = context.report;
-    const rc = calls.openat(
-        calls.AT_FDCWD,
-        "/dev/pts/ptmx",
-        calls.O_RDWR | calls.O_NOCTTY | calls.O_CLOEXEC | calls.O_NOFOLLOW,
-        0,
-    );
-    const master: Fd = .from(try check(report, .openat, rc));
+    // The working directory is the container's root here.
+    const rc = calls.openat2(calls.AT_FDCWD, "dev/pts/ptmx", .{
+        .flags = calls.O_RDWR | calls.O_NOCTTY | calls.O_CLOEXEC,
+        .resolve = calls.RESOLVE_NO_SYMLINKS,
+    });
+    const master: Fd = .from(try check(report, .openat2, rc));
     defer master.close();
 
     try verifyMaster(context, master.raw);
@@ -104,33 +103,12 @@ pub fn dropBounding(context: *Context, op: schema.DropBounding) Error!void {
 pub fn setUser(context: *Context, op: schema.SetUser) Error!void {
     const report = context.report;
     _ = try check(report, .prctl, calls.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), 1, 0, 0, 0));
-    if (op.uid != 0) giveStreams(op.uid);
     const groups = context.view.slice(op.groups);
     const count = groups.len / @sizeOf(u32);
     _ = try check(report, .setgroups, linux.syscall2(.setgroups, count, @intFromPtr(groups.ptr)));
     _ = try check(report, .setresgid, linux.syscall3(.setresgid, op.gid, op.gid, op.gid));
     _ = try check(report, .setresuid, linux.syscall3(.setresuid, op.uid, op.uid, op.uid));
     _ = try check(report, .prctl, calls.prctl(@intFromEnum(linux.PR.SET_KEEPCAPS), 0, 0, 0, 0));
-}
-
-/// Programs open /dev/stdout anew, which asks for the owner of the pipe or terminal. Nothing else
-/// is given away: a stream may be a device of the host. What cannot be given still works as it is
-/// open.
-fn giveStreams(uid: u32) void {
-    const unix98_first = 136;
-    const unix98_last = 143;
-    for (0..3) |stream| {
-        var stat: linux.Statx = undefined;
-        const fd: i32 = @intCast(stream);
-        const rc = linux.statx(fd, "", calls.AT_EMPTY_PATH, .{ .TYPE = true }, &stat);
-        if (linux.errno(rc) != .SUCCESS) continue;
-        const kind = stat.mode & calls.S_IFMT;
-        const is_terminal = kind == calls.S_IFCHR and
-            stat.rdev_major >= unix98_first and stat.rdev_major <= unix98_last;
-        if (kind != calls.S_IFIFO and !is_terminal) continue;
-        const same_group = std.math.maxInt(u32);
-        _ = calls.fchownat(fd, "", uid, same_group, calls.AT_EMPTY_PATH);
-    }
 }
 
 /// man 2 capset, version 3: two words of 32 bits a set. Declared here because std's header struct
@@ -169,8 +147,7 @@ pub fn setNoNewPrivileges(context: *Context) Error!void {
     );
 }
 
-/// `struct sock_fprog`. SECCOMP_FILTER_FLAG_SPEC_ALLOW: without it old CPUs pay for every branch of
-/// the program.
+/// `struct sock_fprog`.
 pub fn setSeccomp(context: *Context, op: schema.SetSeccomp) Error!void {
     const program = context.view.slice(op.program);
     const Program = extern struct { length: u16, _: [6]u8 = @splat(0), filter: u64 };
@@ -179,7 +156,6 @@ pub fn setSeccomp(context: *Context, op: schema.SetSeccomp) Error!void {
         .filter = @intFromPtr(program.ptr),
     };
     const set_mode_filter = 1;
-    const spec_allow = 4;
-    const rc = linux.syscall3(.seccomp, set_mode_filter, spec_allow, @intFromPtr(&filter));
+    const rc = linux.syscall3(.seccomp, set_mode_filter, op.flags, @intFromPtr(&filter));
     _ = try check(context.report, .seccomp, rc);
 }

@@ -122,9 +122,17 @@ fn look(directory: i32, name: sys.Text, kind: []const u8, mounts: []const u8) vo
     if (linux.errno(asked) != .SUCCESS) return;
     if (isMounted(stat.dev_major, stat.dev_minor, mounts)) return;
     var target: [256]u8 = undefined;
-    const length = sys.call(.readlinkat, .{ directory, name, &target, target.len });
-    if (linux.errno(length) != .SUCCESS) return found.add(kind, "gone");
-    found.add(kind, target[0..length]);
+    found.add(kind, nameOf(fd, &target));
+}
+
+/// By our own descriptor: whoever held it may be gone.
+fn nameOf(fd: i32, buffer: *[256]u8) []const u8 {
+    var path: [32]u8 = undefined;
+    var writer: std.Io.Writer = .fixed(&path);
+    writer.print("/proc/self/fd/{d}\x00", .{fd}) catch unreachable;
+    const link: sys.Text = @ptrCast(&path);
+    const length = sys.call(.readlinkat, .{ sys.at_cwd, link, buffer, buffer.len });
+    return if (linux.errno(length) == .SUCCESS) buffer[0..length] else "unknown";
 }
 
 /// Whether this container sees the file system: the third word of a line of mountinfo.
@@ -145,14 +153,8 @@ fn stealDescriptors(pid: i32) u64 {
     for (0..most) |number| {
         const taken = sys.call(.pidfd_getfd, .{ pidfd, number, 0 });
         if (linux.errno(taken) != .SUCCESS) continue;
-        var path: [32]u8 = undefined;
-        var writer: std.Io.Writer = .fixed(&path);
-        writer.print("/proc/self/fd/{d}\x00", .{taken}) catch unreachable;
         var target: [256]u8 = undefined;
-        const link: sys.Text = @ptrCast(&path);
-        const asked = sys.call(.readlinkat, .{ sys.at_cwd, link, &target, target.len });
-        const length = if (linux.errno(asked) == .SUCCESS) asked else 0;
-        found.add("pidfd", target[0..length]);
+        found.add("pidfd", nameOf(@intCast(taken), &target));
         sys.close(@intCast(taken));
         stolen += 1;
     }

@@ -20,8 +20,8 @@
 //!     signal (waits for any one and names it), ignore-term, spawn MS, spawn-orphan MS, reap,
 //!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, print N BYTES,
 //!     print-partial TEXT, tick N MS (N = 0: for ever), flood N (to both streams), echo-stdin
-//! How it attacks (`attack.zig`): flip A B MS (exchanges two names), hunt MS (for what processes that
-//!     appear have of the host)
+//! How it attacks (`attack.zig`): flip A B MS (exchanges two names), hunt MS (for what processes
+//!     that appear have of the host)
 //! How it talks (`talk.zig`): tcp-listen PORT (serves one connection), tcp-connect PORT,
 //!     tcp-await PORT MS, http-serve PORT STATUS (for ever)
 //!

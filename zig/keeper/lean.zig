@@ -26,6 +26,7 @@ pub fn openHost(keeper: *Keeper) Error!void {
         0,
         0,
     );
+    joinOwnKeyring();
     // Modes are the plan's: a root that other users could not enter would be no use to them.
     calls.umask(0);
     catchSignals();
@@ -43,6 +44,14 @@ pub fn openHost(keeper: *Keeper) Error!void {
     keeper.host.mount_namespace = try ownMountNamespace(&report, keeper);
     const self = linux.pidfd_open(linux.getpid(), 0);
     keeper.host.self = .from(try check(&report, .pidfd_open, self));
+}
+
+/// Inherited by all of the pod: the session keyring of who started it is out of their reach. One a
+/// container would use up the quota of root's keys (man 7 keyrings).
+fn joinOwnKeyring() void {
+    const join_session_keyring = 1;
+    const anonymous = 0;
+    _ = linux.syscall2(.keyctl, join_session_keyring, anonymous);
 }
 
 /// An empty handler rather than SIG_IGN: exec resets handlers, and an ignored SIGPIPE would reach

@@ -299,6 +299,7 @@ pub const Call = enum(u32) {
     /// A test asked for the failure.
     injected,
     connect,
+    bpf,
 };
 
 comptime {

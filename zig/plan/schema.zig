@@ -6,6 +6,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 
 const types = @import("types.zig");
+const privilege = @import("privilege.zig");
 
 pub const magic = types.magic;
 pub const plan_bytes_max = types.plan_bytes_max;
@@ -24,6 +25,18 @@ pub const Record = types.Record;
 pub const Attributes = types.Attributes;
 pub const Namespaces = types.Namespaces;
 pub const FileType = types.FileType;
+pub const WriteSysctl = privilege.WriteSysctl;
+pub const AttachDeviceFilter = privilege.AttachDeviceFilter;
+pub const MakeDevice = privilege.MakeDevice;
+pub const SetLabel = privilege.SetLabel;
+pub const GiveStreams = privilege.GiveStreams;
+pub const SetRlimit = privilege.SetRlimit;
+pub const SetOomScore = privilege.SetOomScore;
+pub const DropBounding = privilege.DropBounding;
+pub const SetUser = privilege.SetUser;
+pub const SetCapabilities = privilege.SetCapabilities;
+pub const SetNoNewPrivileges = privilege.SetNoNewPrivileges;
+pub const SetSeccomp = privilege.SetSeccomp;
 
 pub const OpenDirectory = extern struct {
     pub const stages = .{ .prepare, .later };
@@ -274,59 +287,11 @@ pub const EnterByPivot = extern struct {
     _: [8]u8 = @splat(0),
 };
 
-pub const SetRlimit = extern struct {
-    pub const stages = .{.limit};
-    soft: u64,
-    hard: u64,
-    resource: u32,
-    _: [4]u8 = @splat(0),
-};
-
-/// The value, or what was inherited where the kernel does not let us go that low. In `build`:
-/// inside a user namespace the file is no longer ours to write.
-pub const SetOomScore = extern struct {
-    pub const stages = .{.build};
-    value: i32,
-    _: [4]u8 = @splat(0),
-};
-
 /// A terminal of the container's own devpts becomes its standard streams and controlling terminal.
 pub const OpenTerminal = extern struct {
     pub const stages = .{.limit};
     rows: u32,
     columns: u32,
-};
-
-pub const DropBounding = extern struct {
-    pub const stages = .{.limit};
-    /// Bit n keeps capability n.
-    keep: u64,
-};
-
-pub const SetUser = extern struct {
-    pub const stages = .{.limit};
-    /// u32 each.
-    groups: Bytes,
-    uid: u32,
-    gid: u32,
-};
-
-pub const SetCapabilities = extern struct {
-    pub const stages = .{.limit};
-    permitted: u64,
-    inheritable: u64,
-    ambient: u64,
-};
-
-pub const SetNoNewPrivileges = extern struct {
-    pub const stages = .{.limit};
-    _: [8]u8 = @splat(0),
-};
-
-pub const SetSeccomp = extern struct {
-    pub const stages = .{.limit};
-    /// `struct sock_filter`, 8 bytes each.
-    program: Bytes,
 };
 
 pub const Exec = extern struct {
@@ -363,12 +328,15 @@ pub const Op = union(enum) {
     enter_namespaces: EnterNamespaces,
     loopback_up: LoopbackUp,
     set_hostname: SetHostname,
+    write_sysctl: WriteSysctl,
+    attach_device_filter: AttachDeviceFilter,
     show_proc: ShowProc,
     spawn: Spawn,
     remove_cgroup: RemoveCgroup,
     remove_tree: RemoveTree,
     place_root: PlaceRoot,
     make_devices: MakeDevices,
+    make_device: MakeDevice,
     mount: Mount,
     attach: Attach,
     mask: Mask,
@@ -377,6 +345,8 @@ pub const Op = union(enum) {
     enter_by_pivot: EnterByPivot,
     set_rlimit: SetRlimit,
     set_oom_score: SetOomScore,
+    set_label: SetLabel,
+    give_streams: GiveStreams,
     open_terminal: OpenTerminal,
     drop_bounding: DropBounding,
     set_user: SetUser,

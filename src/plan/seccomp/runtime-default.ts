@@ -2,7 +2,8 @@
 // profiles of Docker and containerd do; what no rule names (io_uring, keyrings, userfaultfd, kexec,
 // swap, …) is refused.
 
-import type { SeccompAction, SeccompProfile, SeccompRule } from "./profile.ts";
+import type { SeccompAction, SeccompProfile, SeccompRule } from "../../spec/seccomp.ts";
+import { specAllow } from "../../spec/seccomp.ts";
 
 const EPERM = 1;
 const ENOSYS = 38;
@@ -86,12 +87,12 @@ const rules: readonly SeccompRule[] = [
   {
     names: ["socket"],
     action: allow,
-    argument: { index: 0, kind: "none-of", values: [AF_ALG, AF_VSOCK] },
+    arguments: [{ index: 0, kind: "none-of", values: [AF_ALG, AF_VSOCK] }],
   },
   {
     names: ["personality"],
     action: allow,
-    argument: { index: 0, kind: "one-of", values: personalities },
+    arguments: [{ index: 0, kind: "one-of", values: personalities }],
   },
   ...Object.entries(byCapability).map(([capability, names]) => ({
     names: words(names),
@@ -102,7 +103,7 @@ const rules: readonly SeccompRule[] = [
     names: ["clone"],
     action: allow,
     withoutCapability: "SYS_ADMIN",
-    argument: { index: 0, kind: "masked", mask: cloneNamespaceFlags, equals: 0 },
+    arguments: [{ index: 0, kind: "masked", mask: cloneNamespaceFlags, equals: 0 }],
   },
   // Its flags lie in memory, where a filter cannot see them. ENOSYS makes libc fall back to clone.
   { names: ["clone3"], action: answer(ENOSYS), withoutCapability: "SYS_ADMIN" },
@@ -118,6 +119,7 @@ export const runtimeDefault: SeccompProfile = {
   otherwise: answer(EPERM),
   unknownNumber: answer(ENOSYS),
   foreignArch: answer(ENOSYS),
+  flags: specAllow,
 };
 
 function words(text: string): string[] {

@@ -37,8 +37,8 @@ const Waiting = Type.Object({
 });
 
 const ProbeMemory = Type.Object({
-  result: Type.Union([Type.Literal("unknown"), Type.Literal("success"), Type.Literal("failure")]),
-  /** Results in a row that are the same as the last. */
+  result: Type.Union([Type.Literal("none"), Type.Literal("success"), Type.Literal("failure")]),
+  /** Answers in a row that were the same. */
   run: Integer,
 });
 

@@ -4,6 +4,7 @@ import type { ContainerSpec, PodSpec, PortSpec } from "../../spec/pod-spec.ts";
 import { noObjects } from "../../spec/objects.ts";
 import { buildEnv } from "./build-env.ts";
 import { buildLife } from "./build-life.ts";
+import { buildContainerSecurity, buildPodSecurity } from "./build-security.ts";
 import { buildResources, listResources } from "./build-resources.ts";
 import { buildMount, buildVolume } from "./build-volume.ts";
 import type { CheckedContainer, CheckedPod } from "./schema.ts";
@@ -15,7 +16,7 @@ export function buildSpec(pod: CheckedPod): SpecParts {
   const { metadata, spec } = pod;
   const build = (list: "initContainers" | "containers") =>
     (spec[list] ?? []).map((container, index) =>
-      buildContainer(container, `spec.${list}[${index}]`, spec.hostNetwork ?? false),
+      buildContainer(container, `spec.${list}[${index}]`, spec),
     );
   return {
     name: metadata.name,
@@ -42,6 +43,7 @@ export function buildSpec(pod: CheckedPod): SpecParts {
     initContainers: build("initContainers"),
     containers: build("containers"),
     objects: noObjects,
+    security: buildPodSecurity(spec.securityContext),
   };
 }
 
@@ -78,7 +80,7 @@ function buildNames(spec: CheckedPod["spec"]): Pick<SpecParts, Names> {
 function buildContainer(
   container: CheckedContainer,
   field: string,
-  isHostNetwork: boolean,
+  spec: CheckedPod["spec"],
 ): ContainerSpec {
   // An empty list is none: the image's own words count.
   const words = (key: "command" | "args") => {
@@ -102,9 +104,10 @@ function buildContainer(
       buildMount(mount, `${field}.volumeMounts[${at}]`),
     ),
     ports: (container.ports ?? []).map((port, at) =>
-      buildPort(port, `${field}.ports[${at}]`, isHostNetwork),
+      buildPort(port, `${field}.ports[${at}]`, spec.hostNetwork ?? false),
     ),
     life: buildLife(container, field),
+    security: buildContainerSecurity(container.securityContext, spec.securityContext, field),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem ?? false,

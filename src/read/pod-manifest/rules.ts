@@ -7,6 +7,7 @@ import type { Flaw } from "./flaw.ts";
 import { checkContainers } from "./rules-container.ts";
 import { checkPodResources } from "./rules-resources.ts";
 import { checkScheduling } from "./rules-scheduling.ts";
+import { checkSecurity } from "./rules-security.ts";
 import { each, get, getText } from "./rules-tree.ts";
 import type { Item } from "./rules-tree.ts";
 import { checkVolumes } from "./rules-volume.ts";
@@ -42,6 +43,7 @@ export function checkPodSpec(spec: Item): Flaw[] {
     ...checkContainers(spec),
     ...checkPodResources(spec),
     ...checkScheduling(spec),
+    ...checkSecurity(spec),
   ];
 }
 

@@ -89,6 +89,9 @@ export function capabilityMask(names: Iterable<string>): bigint {
   return mask;
 }
 
+/** The kernel passes over those that it does not have. */
+export const allCapabilities = (1n << BigInt(capabilities.length)) - 1n;
+
 /** The names of a mask in the order of their bits; `/proc/PID/status` prints such masks. */
 export function capabilityNames(mask: bigint): Capability[] {
   if (mask < 0n || mask >> BigInt(capabilities.length) !== 0n) {
