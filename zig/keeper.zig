@@ -3,7 +3,8 @@
 //!   3        the client's connection
 //!   4        this program
 //!   5        the seed namespace, where there is one,
-//! and one argument, the CLONE_NEW* that it is to make before it reads its first plan.
+//! and as arguments the CLONE_NEW* that it is to make before it reads its first plan, and 1 where
+//! it will have to reach back into the host's network namespace.
 //! Called as `pause` it reaps the orphans of a shared PID namespace and does nothing else.
 
 const std = @import("std");
@@ -57,6 +58,7 @@ fn entry(stack: [*]const usize) callconv(.c) noreturn {
     var report: Report = .{};
     lean.enter(&keeper, &report) catch {};
     const flags = std.fmt.parseInt(u32, std.mem.span(argument(stack, 1)), 10) catch 0;
+    if (argument(stack, 2)[0] == '1') namespaces.keepHostNetwork(&keeper.host);
     namespaces.makeAhead(&keeper.host, flags);
     loop.run(&keeper);
 }

@@ -20,7 +20,8 @@ pub const Request = extern struct {
     namespaces: u32,
     /// Filled in.
     pidfd: i32,
-    _: i32 = 0,
+    /// 1 for a keeper that will reach back into the host's network namespace.
+    links: u32,
 };
 
 /// Made by the first call, -1 until then. Two Workers may race: the loser closes its own.
@@ -115,7 +116,8 @@ fn become(request: *const Request) linux.E {
     _ = linux.sigprocmask(linux.SIG.SETMASK, &none, null);
     var namespaces: [16]u8 = undefined;
     const digits = std.fmt.bufPrintZ(&namespaces, "{d}", .{request.namespaces}) catch unreachable;
-    const arguments = [_:null]?[*:0]const u8{ "peapod-keeper", digits.ptr };
+    const links = if (request.links != 0) "1" else "0";
+    const arguments = [_:null]?[*:0]const u8{ "peapod-keeper", digits.ptr, links };
     const environment = [_:null]?[*:0]const u8{};
     return linux.errno(linux.syscall5(
         .execveat,

@@ -95,6 +95,7 @@ export function optionsBelow(directory: string): Site["options"] {
     logs: join(directory, "logs"),
     cgroupRoot: `${mount}/peapod-bench-${process.pid}`,
     missingControllers: "warn",
+    network: "none",
   };
 }
 

@@ -39,6 +39,17 @@ export const globalFlags = {
     choices: ["refuse", "warn"],
     help: "what to do about a limit that this host cannot keep (default: refuse)",
   },
+  network: {
+    kind: "choice",
+    value: "default|none",
+    choices: ["default", "none"],
+    help: "addresses of its own for each pod, or only loopback (default: $PEAPOD_NETWORK, else default)",
+  },
+  "network-range": {
+    kind: "text",
+    value: "RANGES",
+    help: "where pods get addresses from: 10.1.0.0/16,fd00:1::/64 (default: $PEAPOD_NETWORK_RANGE, else free ones)",
+  },
   "no-color": { kind: "switch", help: "no colours, as with NO_COLOR=1" },
   help: { kind: "switch", short: "h", help: "this text" },
 } as const satisfies FlagTable;

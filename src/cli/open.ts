@@ -8,7 +8,7 @@ import { clean } from "./text.ts";
 
 type PlaceFlags = Pick<
   GlobalFlags,
-  "root" | "state" | "logs" | "cgroup-root" | "missing-controllers"
+  "root" | "state" | "logs" | "cgroup-root" | "missing-controllers" | "network" | "network-range"
 >;
 
 export async function openFromFlags(flags: PlaceFlags, io: Io): Promise<Peapod> {
@@ -17,7 +17,8 @@ export async function openFromFlags(flags: PlaceFlags, io: Io): Promise<Peapod> 
 }
 
 function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
-  const { root, state, logs } = flags;
+  const { root, state, logs, network } = flags;
+  const networkRange = flags["network-range"];
   const cgroupRoot = flags["cgroup-root"];
   const missingControllers = flags["missing-controllers"];
   return {
@@ -26,6 +27,8 @@ function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
     ...(logs !== undefined && { logs }),
     ...(cgroupRoot !== undefined && { cgroupRoot }),
     ...(missingControllers !== undefined && { missingControllers }),
+    ...(network !== undefined && { network }),
+    ...(networkRange !== undefined && { networkRange }),
     onWarning: (message) => warn(io, message),
   };
 }

@@ -38,6 +38,23 @@ const entries = {
     hint: "remove the field, or see docs/support.md for what is supported",
   },
   "manifest.invalid": { meaning: "A field of the manifest has a value that Kubernetes refuses." },
+  "network.unknown": {
+    meaning: "There is no network of this name for pods.",
+    hint: "default gives pods addresses of their own, none gives them loopback alone",
+  },
+  "network.bad-range": {
+    meaning: "What was given as a range of addresses for pods is none.",
+    hint: "write it as 10.1.0.0/16, and with IPv6 as 10.1.0.0/16,fd00:1::/64",
+  },
+  "network.range-taken": {
+    meaning: "The host sends packets for the pods' range of addresses somewhere else.",
+    hint: "choose another with --network-range",
+  },
+  "network.range-full": {
+    meaning: "Every address of the pods' range belongs to a pod.",
+    hint: "end pods that are no longer needed, or choose a larger range with --network-range",
+  },
+  "network.failed": { meaning: "The kernel refused a part of the pod's network." },
   "host.not-linux": {
     meaning: "peapod makes Linux namespaces and control groups; no other system has them.",
     hint: "run it on Linux 6.1 or later, or in a Linux virtual machine",

@@ -24,15 +24,17 @@ export interface SpawnOptions {
   readonly seed: number;
   /** Made while the client plans; the sandbox's plan then finds them. */
   readonly namespaces: readonly SharedNamespace[];
+  /** It will reach back into the host's network namespace. */
+  readonly links: boolean;
   readonly events: KeeperEvents;
 }
 
 /** What is sent before the keeper is up it reads then. */
-export function startKeeper({ cgroup, seed, namespaces, events }: SpawnOptions): SpawnedKeeper {
+export function startKeeper({ events, ...request }: SpawnOptions): SpawnedKeeper {
   const [socket, theirs] = DescriptorSocket.pair();
   const client = new KeeperClient(socket, events);
   try {
-    const { pid, pidfd } = spawnKeeper({ socket: theirs, cgroup, seed, namespaces });
+    const { pid, pidfd } = spawnKeeper({ socket: theirs, ...request });
     return { client, pid, pidfd };
   } catch (error) {
     client[Symbol.dispose]();

@@ -22,6 +22,8 @@ export interface SpawnRequest {
   readonly seed: number;
   /** Namespaces of its own that it makes before it reads its first plan. */
   readonly namespaces: readonly SharedNamespace[];
+  /** It will connect the pod's network namespace with the host's, and reaches back into that. */
+  readonly links: boolean;
 }
 
 /** include/uapi/linux/sched.h. */
@@ -36,6 +38,7 @@ export function spawnKeeper(request: SpawnRequest): KeeperProcess {
   view.setInt32(8, request.seed, true);
   const namespaces = request.namespaces.reduce((flags, name) => flags | cloneFlags[name], 0);
   view.setUint32(12, namespaces, true);
+  view.setUint32(20, Number(request.links), true);
   const pid = library().peapod_spawn(bytes);
   if (pid < 0) throw new SyscallError("pidfd_open", -pid);
   return { pid, pidfd: view.getInt32(16, true) };

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xce442685f91ed9fan;
+export const layoutHash = 0xad96b4fb753ecd9dn;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -514,8 +514,21 @@ export const ops = {
     size: 8,
     fields: {},
   },
-  set_hostname: {
+  netlink: {
     tag: 14,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      labels: { type: "texts", offset: 0 },
+      messages: { type: "bytes", offset: 8 },
+      family: { type: "u32", offset: 16 },
+      in_pod: { type: "u32", offset: 20 },
+      pid_at: { type: "u32", offset: 24 },
+      may_fail: { type: "u32", offset: 28 },
+    },
+  },
+  set_hostname: {
+    tag: 15,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -523,7 +536,7 @@ export const ops = {
     },
   },
   write_sysctl: {
-    tag: 15,
+    tag: 16,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -532,7 +545,7 @@ export const ops = {
     },
   },
   attach_device_filter: {
-    tag: 16,
+    tag: 17,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -541,13 +554,13 @@ export const ops = {
     },
   },
   show_proc: {
-    tag: 17,
+    tag: 18,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   spawn: {
-    tag: 18,
+    tag: 19,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -561,7 +574,7 @@ export const ops = {
     },
   },
   remove_cgroup: {
-    tag: 19,
+    tag: 20,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -570,7 +583,7 @@ export const ops = {
     },
   },
   remove_tree: {
-    tag: 20,
+    tag: 21,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -580,7 +593,7 @@ export const ops = {
     },
   },
   place_root: {
-    tag: 21,
+    tag: 22,
     stages: ["build"],
     size: 8,
     fields: {
@@ -588,7 +601,7 @@ export const ops = {
     },
   },
   make_devices: {
-    tag: 22,
+    tag: 23,
     stages: ["build"],
     size: 16,
     fields: {
@@ -597,7 +610,7 @@ export const ops = {
     },
   },
   make_device: {
-    tag: 23,
+    tag: 24,
     stages: ["build"],
     size: 32,
     fields: {
@@ -611,7 +624,7 @@ export const ops = {
     },
   },
   mount: {
-    tag: 24,
+    tag: 25,
     stages: ["build", "enter"],
     size: 32,
     fields: {
@@ -622,7 +635,7 @@ export const ops = {
     },
   },
   attach: {
-    tag: 25,
+    tag: 26,
     stages: ["build"],
     size: 16,
     fields: {
@@ -631,14 +644,6 @@ export const ops = {
     },
   },
   mask: {
-    tag: 26,
-    stages: ["enter"],
-    size: 8,
-    fields: {
-      target: { type: "text", offset: 0 },
-    },
-  },
-  make_read_only: {
     tag: 27,
     stages: ["enter"],
     size: 8,
@@ -646,20 +651,28 @@ export const ops = {
       target: { type: "text", offset: 0 },
     },
   },
-  enter_by_move: {
+  make_read_only: {
     tag: 28,
     stages: ["enter"],
     size: 8,
-    fields: {},
+    fields: {
+      target: { type: "text", offset: 0 },
+    },
   },
-  enter_by_pivot: {
+  enter_by_move: {
     tag: 29,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
-  set_rlimit: {
+  enter_by_pivot: {
     tag: 30,
+    stages: ["enter"],
+    size: 8,
+    fields: {},
+  },
+  set_rlimit: {
+    tag: 31,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -669,7 +682,7 @@ export const ops = {
     },
   },
   set_oom_score: {
-    tag: 31,
+    tag: 32,
     stages: ["build"],
     size: 8,
     fields: {
@@ -677,7 +690,7 @@ export const ops = {
     },
   },
   set_label: {
-    tag: 32,
+    tag: 33,
     stages: ["build"],
     size: 16,
     fields: {
@@ -686,7 +699,7 @@ export const ops = {
     },
   },
   give_streams: {
-    tag: 33,
+    tag: 34,
     stages: ["build", "limit"],
     size: 8,
     fields: {
@@ -694,7 +707,7 @@ export const ops = {
     },
   },
   open_terminal: {
-    tag: 34,
+    tag: 35,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -703,7 +716,7 @@ export const ops = {
     },
   },
   drop_bounding: {
-    tag: 35,
+    tag: 36,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -711,7 +724,7 @@ export const ops = {
     },
   },
   set_user: {
-    tag: 36,
+    tag: 37,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -721,7 +734,7 @@ export const ops = {
     },
   },
   set_capabilities: {
-    tag: 37,
+    tag: 38,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -731,13 +744,13 @@ export const ops = {
     },
   },
   set_no_new_privileges: {
-    tag: 38,
+    tag: 39,
     stages: ["limit"],
     size: 8,
     fields: {},
   },
   set_seccomp: {
-    tag: 39,
+    tag: 40,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -746,7 +759,7 @@ export const ops = {
     },
   },
   exec: {
-    tag: 40,
+    tag: 41,
     stages: ["exec"],
     size: 40,
     fields: {
@@ -759,7 +772,7 @@ export const ops = {
     },
   },
   exec_pause: {
-    tag: 41,
+    tag: 42,
     stages: ["exec"],
     size: 8,
     fields: {},

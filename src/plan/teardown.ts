@@ -1,14 +1,22 @@
 // The plan that removes whatever a pod left on the host, from its places alone: it may be run by a
 // process that was not there, and run again.
 
+import type { ResolvedLink } from "../spec/network.ts";
 import type { PodPlaces } from "../spec/resolved.ts";
 import type { Op, Plan } from "./plan.ts";
-import { steps } from "./sandbox.ts";
+import { netlink, steps } from "./sandbox.ts";
 import { PlanSlots } from "./slots.ts";
 
 const deadlineMs = 60_000;
 
-export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
+/** What a pod with an address gives back. */
+export type NetworkRelease = Pick<ResolvedLink, "claim" | "withdraw">;
+
+export function planTeardown(
+  places: PodPlaces,
+  rangeClaim: string,
+  network?: NetworkRelease,
+): Plan {
   const slots = new PlanSlots();
   const removal = (parent: string, name: string, whileLeaving = false): Op[] => {
     const slot = slots.take();
@@ -25,6 +33,12 @@ export function planTeardown(places: PodPlaces, rangeClaim: string): Plan {
       { op: "remove_cgroup", parent: group, name: places.cgroupName },
       ...removal(places.dataParent, places.uid, true),
       ...removal(places.logsParent, places.logsName, true),
+      // The rules before the address: whoever gets it next finds none of them.
+      ...(network?.withdraw ?? []).map((batch) => ({
+        ...netlink("netfilter", batch),
+        may_fail: 1,
+      })),
+      ...(network ? removal(places.addressesParent, network.claim) : []),
       ...(rangeClaim === "" ? [] : removal(places.rangesParent, rangeClaim)),
       // The state last but for the name: while it is there the pod can be found, and its teardown
       // run again.

@@ -24,12 +24,14 @@ export class KeeperPool implements AsyncDisposable {
   readonly #namespaces: PodSpec["namespaces"];
   readonly #facts: () => HostFacts;
   readonly #seed: Seed;
+  readonly #links: boolean;
   readonly #ready: StartingKeeper[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #filling: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: PoolOptions, facts: () => HostFacts, seed: Seed) {
+  constructor(options: PoolOptions, facts: () => HostFacts, seed: Seed, links: boolean) {
+    this.#links = links;
     this.#size = options.size;
     const user = options.hostUsers === false ? "POD" : "NODE";
     this.#namespaces = { network: "POD", ipc: "POD", pid: "CONTAINER", user };
@@ -67,6 +69,7 @@ export class KeeperPool implements AsyncDisposable {
         crypto.randomUUID(),
         this.#namespaces,
         this.#seed,
+        this.#links,
       );
       try {
         await keeper.client.listen();

@@ -141,6 +141,7 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
     cgroup: -1,
     seed: -1,
     namespaces: [],
+    links: false,
     events: { exited() {}, ended() {}, closed() {} },
   });
   const request = { process: noProcess, flags: [], stopSignal: 0, graceMs: 0, plan };

@@ -17,6 +17,8 @@ import { hostIds } from "./claims.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
+import type { NetworkMode } from "./networks.ts";
+import { Networks, turnBackNetwork } from "./networks.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -38,6 +40,8 @@ export class PodHost implements AsyncDisposable {
   readonly #seed = new Seed();
   readonly #pool: KeeperPool | undefined;
   readonly #queue: PodQueue;
+  /** Undefined where pods have only loopback. */
+  readonly #networks: Networks | undefined;
   readonly #own = new Set<RunningPod>();
   /** Of pods that were found rather than started. */
   readonly #connections = new Set<KeeperClient>();
@@ -68,8 +72,23 @@ export class PodHost implements AsyncDisposable {
       logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
     };
     options.signal?.throwIfAborted();
-    if (options.pool) this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed);
+    this.#networks = this.#openNetworks();
+    if (options.pool) {
+      const links = this.#networks !== undefined;
+      this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed, links);
+    }
     options.signal?.addEventListener("abort", this.#closeOnAbort, { once: true });
+  }
+
+  #openNetworks(): Networks | undefined {
+    const { network, networkRange } = this.#options;
+    const mode = network ?? networkMode(process.env["PEAPOD_NETWORK"]);
+    if (mode === "none") return undefined;
+    return new Networks({
+      state: this.places.state,
+      range: networkRange ?? process.env["PEAPOD_NETWORK_RANGE"],
+      warn: (message) => this.#warn(message),
+    });
   }
 
   /** Probed on first need: `ps` and `logs` do without. */
@@ -101,6 +120,7 @@ export class PodHost implements AsyncDisposable {
         places: this.places,
         seed: this.#seed,
         pool: this.#pool,
+        networks: this.#networks,
         podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
         missingControllers: this.#options.missingControllers ?? "refuse",
         allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
@@ -121,7 +141,9 @@ export class PodHost implements AsyncDisposable {
           this.#own.delete(pod);
           this.#weighLater();
           release();
-        });
+          return turnBackNetwork(this.places.state);
+        })
+        .catch(() => {}); // Tried again by the next to end a pod.
       return pod;
     } catch (error) {
       release();
@@ -245,6 +267,7 @@ export class PodHost implements AsyncDisposable {
       await tearDownWithoutKeeper(places, findRangeClaim(found.uid, places.rangesParent));
     }
     this.#weighLater();
+    await turnBackNetwork(this.places.state);
     return true;
   }
 
@@ -324,6 +347,7 @@ export class PodHost implements AsyncDisposable {
     if (this.#weighing !== undefined) this.#weigh();
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
+    if (results.length > 0) await turnBackNetwork(this.places.state);
     for (const listener of this.#listeners) listener();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
@@ -360,6 +384,14 @@ function wantsStore(spec: PodSpec): boolean {
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {
   return `${pod.namespace}/${pod.name}`;
+}
+
+function networkMode(text: string | undefined): NetworkMode {
+  if (text === undefined || text === "default" || text === "none") return text ?? "default";
+  throw new PodError({
+    code: "network.unknown",
+    message: `PEAPOD_NETWORK is ${JSON.stringify(text)}, which is no network of pods`,
+  });
 }
 
 function absolute(path: string): HostPath {

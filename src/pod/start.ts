@@ -16,6 +16,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { qosClass, sum } from "../spec/qos.ts";
+import { noNetwork } from "../spec/network.ts";
 import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
@@ -24,6 +25,7 @@ import type { Seed } from "./keepers.ts";
 import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses } from "./plans.ts";
+import type { Networks } from "./networks.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
@@ -37,6 +39,8 @@ export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
   readonly pool?: KeeperPool | undefined;
   readonly images?: PreparedImages | undefined;
+  /** Undefined where pods have only loopback. */
+  readonly networks?: Networks | undefined;
   readonly onEvent: (event: PodEvent) => void;
 }
 
@@ -52,18 +56,22 @@ export async function startPod(
   const ready = options.pool?.take(spec.namespaces);
   const uid = ready?.uid ?? crypto.randomUUID();
   let keeper = ready;
+  let network = noNetwork;
   let isClaimed = false;
   try {
     // First of all: what a killed start leaves can then be found.
     claimName(places, nameLink, uid);
     isClaimed = true;
     // It comes up and makes the pod's namespaces while we resolve and plan.
-    keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed);
+    const links = options.networks !== undefined;
+    keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed, links);
+    if (options.networks) network = await options.networks.attach(uid, spec);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
       uid,
       ids,
+      network,
       deadlineMs: options.timeoutMs ?? launchTimeoutMs,
       files: options.files ?? {},
     });
@@ -71,6 +79,7 @@ export async function startPod(
     return await launchPod(spec, pod, keeper, facts, options, startNs);
   } catch (error) {
     if (keeper) await dismissKeeper(keeper);
+    await options.networks?.detach(uid, network);
     if (isClaimed) releaseClaims(places, nameLink, ids, uid);
     if (error instanceof PlanTooLarge) {
       throw new PodError({ code: "launch.too-large", message: error.message });
@@ -137,7 +146,7 @@ async function sendAll(
   send(sandbox);
   // Before the containers: a sandbox that came up can then be taken down by its keeper alone.
   for (const [plan, flags] of [
-    [planTeardown(pod.places, pod.ids.claim), ["quiet"]],
+    [planTeardown(pod.places, pod.ids.claim, pod.network.link), ["quiet"]],
     [planLastTeardown(pod.places), ["quiet", "when_alone"]],
   ] as const) {
     const request = { process: noProcess, flags, stopSignal: 0, graceMs: 0, plan };

@@ -27,6 +27,7 @@ export function bringUpKeeper(
   uid: string,
   namespaces: PodSpec["namespaces"],
   seed: Seed,
+  links: boolean,
 ): StartingKeeper {
   const events: StartingKeeper["events"] = { target: undefined };
   const group = { keepersParent: `${facts.cgroup.root}/keepers`, uid };
@@ -36,6 +37,7 @@ export function bringUpKeeper(
       cgroup: directory,
       seed: seed.fd,
       namespaces: namespacesAhead(namespaces),
+      links: links && namespaces.network === "POD",
       events: {
         exited: (event) => events.target?.exited(event),
         ended: (reply) => events.target?.ended(reply),

@@ -34,6 +34,7 @@ export function findPlaces(uid: string, places: Places, facts: HostFacts): PodPl
     namesParent,
     nameLink: nameLink ?? uid,
     rangesParent: `${places.state}/id-ranges` as HostPath,
+    addressesParent: `${places.state}/addresses` as HostPath,
     dataParent: `${places.root}/pods` as HostPath,
     logsParent: places.logs,
     logsName: names(places.logs).find((name) => name.endsWith(`_${uid}`)) ?? uid,

@@ -46,6 +46,16 @@ export interface OpenOptions {
    * those of the network and the IPC namespace can be a pod's. Default: none.
    */
   readonly allowedUnsafeSysctls?: readonly string[];
+  /**
+   * `default`: each pod has addresses of its own, reaches the host, other pods and the outside;
+   * `none`: only loopback. `$PEAPOD_NETWORK`, else `default`, as every pod of Kubernetes has them.
+   */
+  readonly network?: "default" | "none";
+  /**
+   * Where pods get addresses from, one range a family: `10.1.0.0/16,fd00:1::/64`.
+   * `$PEAPOD_NETWORK_RANGE`, else private ones that this host has no routes to.
+   */
+  readonly networkRange?: string;
   /** How container output is kept. */
   readonly containerLogs?: {
     /** A log is rotated before it grows past this. Default 10 MiB, the kubelet's. */

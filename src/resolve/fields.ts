@@ -3,6 +3,7 @@
 
 import { statfsSync } from "node:fs";
 import { cpus, hostname, networkInterfaces } from "node:os";
+import type { ResolvedNetwork } from "../spec/network.ts";
 import type { ContainerSpec, PodSpec, ResourceList } from "../spec/pod-spec.ts";
 import type { FieldRef, ResourceFieldRef } from "../spec/volume-spec.ts";
 import { fault } from "./fault.ts";
@@ -25,18 +26,22 @@ export interface FieldSource {
 }
 
 /**
- * Of a pod whose network nobody has set up: it has the loopback and its own name for it. With
- * hostNetwork the node's addresses are the pod's.
+ * A pod without addresses of its own has the loopback and its own name for it. With hostNetwork the
+ * node's addresses are the pod's.
  */
-export function plainSandbox(network: "POD" | "NODE"): SandboxFacts {
+export function sandboxFacts(
+  network: "POD" | "NODE",
+  { podIPs, hostIPs: known }: ResolvedNetwork,
+): SandboxFacts {
   let hostIPs: readonly string[] | undefined;
   const addresses = () => (hostIPs ??= hostAddresses());
   return {
     get podIPs() {
+      if (podIPs.length > 0) return podIPs;
       return network === "NODE" ? addresses() : ["127.0.0.1"];
     },
     get hostIPs() {
-      return addresses();
+      return known.length > 0 ? known : addresses();
     },
     get nodeName() {
       return nodeName();

@@ -5,10 +5,14 @@ import { readFileSync } from "node:fs";
 import type { ResolvConfInput } from "./generated-files.ts";
 import { printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
 
-export function printHostsFor(network: "POD" | "NODE", hostname: string): string {
+export function printHostsFor(
+  network: "POD" | "NODE",
+  hostname: string,
+  podIPs: readonly string[],
+): string {
   return network === "NODE"
     ? printNodeHosts(read("/etc/hosts"), [])
-    : printHosts({ hostname, podIPs: [], aliases: [] });
+    : printHosts({ hostname, podIPs, aliases: [] });
 }
 
 /**

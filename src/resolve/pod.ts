@@ -3,6 +3,8 @@
 import { hostname as hostHostname } from "node:os";
 import { PodError, throwTogether } from "../errors/pod-error.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
+import type { ResolvedNetwork } from "../spec/network.ts";
+import { noNetwork } from "../spec/network.ts";
 import type { GuestPath, HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { QosClass } from "../spec/qos.ts";
@@ -23,8 +25,7 @@ import { mergeCommand, mergeEnv, resolveCandidates, withPath } from "./command.t
 import type { EnvironmentSource } from "./environment.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { fault } from "./fault.ts";
-import type { SandboxFacts } from "./fields.ts";
-import { plainSandbox } from "./fields.ts";
+import { sandboxFacts } from "./fields.ts";
 import { printHostname } from "./generated-files.ts";
 import type { ImageSource } from "./image.ts";
 import { resolveImage, resolveSources } from "./image.ts";
@@ -41,10 +42,10 @@ export interface ResolveOptions extends PrivilegeOptions {
   readonly deadlineMs: number;
   readonly missingControllers: "refuse" | "warn";
   readonly files: Readonly<Record<string, Readonly<Record<string, string | Uint8Array>>>>;
-  /** Undefined for a pod that has nothing but loopback. */
-  readonly sandbox?: SandboxFacts | undefined;
   /** Containers to resolve; left out, all of the pod for the first time. */
   readonly launches?: readonly ContainerLaunch[] | undefined;
+  /** Undefined for loopback alone, or the host's own. */
+  readonly network?: ResolvedNetwork | undefined;
   /** Those from the store, which were brought before; undefined where no container wants any. */
   readonly images?: ImageSource | undefined;
 }
@@ -59,6 +60,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
   checkControllers(spec, facts, options);
   const hostname =
     spec.namespaces.network === "NODE" ? hostHostname() : (spec.hostname ?? hostnameOf(spec.name));
+  const network = options.network ?? noNetwork;
   const places = resolvePlaces(spec, facts, {
     ...options,
     qos: qosClass(spec.containers.map(({ resources }) => resources)),
@@ -66,7 +68,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
   const texts: EnvironmentSource = {
     spec,
     uid: options.uid,
-    sandbox: options.sandbox ?? plainSandbox(spec.namespaces.network),
+    sandbox: sandboxFacts(spec.namespaces.network, network),
     memoryBytes: facts.memoryBytes,
     root: options.places.root,
     warn: options.warn,
@@ -84,10 +86,11 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
     terminationGraceMs: spec.terminationGraceMs,
     places,
     ids: options.ids,
+    network,
     resources: spec.containers.map(({ resources }) => resources),
     podPidsMax: options.podPidsMax,
     files: {
-      hosts: printHostsFor(spec.namespaces.network, hostname),
+      hosts: printHostsFor(spec.namespaces.network, hostname, network.podIPs),
       hostname: printHostname(hostname),
       resolvConf: printResolvConfFor(),
     },
@@ -120,6 +123,7 @@ export function resolvePlaces(
     namesParent: `${places.state}/names` as HostPath,
     nameLink: `${pod.namespace}_${pod.name}`,
     rangesParent: `${places.state}/id-ranges` as HostPath,
+    addressesParent: `${places.state}/addresses` as HostPath,
     dataParent: `${places.root}/pods` as HostPath,
     logsParent: places.logs,
     logsName: `${pod.namespace}_${pod.name}_${uid}`,

@@ -2,6 +2,7 @@
 // optional.
 
 import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
+import type { ResolvedNetwork } from "./network.ts";
 import type { GuestPath, HostPath } from "./paths.ts";
 import type { ContainerKind } from "./launches.ts";
 import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
@@ -16,6 +17,7 @@ export interface ResolvedPod {
   readonly terminationGraceMs: number;
   readonly places: PodPlaces;
   readonly ids: IdRange;
+  readonly network: ResolvedNetwork;
   readonly resources: readonly ContainerSpec["resources"][];
   readonly podPidsMax: number;
   readonly files: {
@@ -40,6 +42,7 @@ export interface PodPlaces {
   /** Symbolic link to the pod's state, which makes (namespace, name) unique. */
   readonly nameLink: string;
   readonly rangesParent: HostPath;
+  readonly addressesParent: HostPath;
   readonly dataParent: HostPath;
   readonly logsParent: HostPath;
   /** `<namespace>_<name>_<uid>`, the kubelet's. */

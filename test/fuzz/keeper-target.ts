@@ -90,7 +90,13 @@ export const keeperTarget: FuzzTarget = {
     bytes.set(input);
     repair(bytes, () => 0);
     const [socket, theirs] = DescriptorSocket.pair();
-    const { pid, pidfd } = spawnKeeper({ socket: theirs, cgroup: -1, seed: -1, namespaces: [] });
+    const { pid, pidfd } = spawnKeeper({
+      socket: theirs,
+      cgroup: -1,
+      seed: -1,
+      namespaces: [],
+      links: false,
+    });
     closeFd(theirs);
     let answers = "";
     try {

@@ -91,7 +91,9 @@ test("the end of a keeper is heard without asking for it", async () => {
   const waitsMs: number[] = [];
   for (let round = 0; round < 9; round++) {
     const events = { exited() {}, ended() {}, closed() {} };
-    const { client, pidfd } = startKeeper({ cgroup: -1, seed: -1, namespaces: [], events });
+    const { client, pidfd } = startKeeper({
+      ...{ cgroup: -1, seed: -1, namespaces: [], links: false, events },
+    });
     const reaped = reapWhenEnded(pidfd);
     const startMs = performance.now();
     client[Symbol.dispose]();

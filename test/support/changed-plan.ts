@@ -73,6 +73,7 @@ async function run(pod: ResolvedPod, plans: readonly Plan[]): Promise<void> {
     cgroup: group,
     seed: -1,
     namespaces: [],
+    links: false,
     events: { exited: () => exited.resolve(), ended() {}, closed: () => closed.resolve() },
   });
   for (const plan of plans) {

@@ -62,13 +62,16 @@ export class TestHost implements AsyncDisposable {
       state: join(this.folder, "state"),
       logs: join(this.folder, "logs"),
       cgroupRoot: this.cgroupRoot,
+      // Few tests are about addresses, and those say so.
+      network: "none" as const,
     };
   }
 
   /** What the command line needs to see the same pods. */
   get flags(): string[] {
-    const { root, state, logs, cgroupRoot } = this.places;
-    return ["--root", root, "--state", state, "--logs", logs, "--cgroup-root", cgroupRoot];
+    const { root, state, logs, cgroupRoot, network } = this.places;
+    const places = ["--root", root, "--state", state, "--logs", logs, "--cgroup-root", cgroupRoot];
+    return [...places, "--network", network];
   }
 
   /** A second look at the same places, as another process would have it. */

@@ -25,6 +25,8 @@ pub const Host = struct {
     /// CLONE_NEW* made before a plan asked for them: the first pod-wide namespaces are these.
     namespaces_made: u64 = 0,
     loopback_made_up: bool = false,
+    /// The host's network namespace, once the keeper has left it for one with an interface there.
+    network: Fd = .none,
     /// One word a process, in memory shared with all children: 1 once it is past its gate.
     turns: ?[*]u32 = null,
 };
@@ -104,7 +106,7 @@ pub const Context = struct {
         for ([_]Fd{ host.mount_namespace, host.root, host.proc, host.lean, host.self }) |fd| {
             highest = @max(highest, fd.raw);
         }
-        highest = @max(highest, host.program.raw);
+        highest = @max(highest, @max(host.program.raw, host.network.raw));
         for (context.streams.child) |fd| highest = @max(highest, fd);
         for (context.pod) |fd| highest = @max(highest, fd.raw);
         for (context.plan[0..context.plan_used]) |fd| highest = @max(highest, fd.raw);

@@ -12,6 +12,7 @@ const prepare = @import("prepare.zig");
 const volume = @import("volume.zig");
 const overlay = @import("overlay.zig");
 const namespaces = @import("namespaces.zig");
+const netlink = @import("netlink.zig");
 const build = @import("build.zig");
 const enter = @import("enter.zig");
 const limit = @import("limit.zig");
@@ -140,6 +141,7 @@ fn run(context: *Context, step: Step) Error!void {
         .make_user_namespace => |op| try namespaces.makeUserNamespace(context, op),
         .enter_namespaces => |op| try namespaces.enterNamespaces(context, op),
         .loopback_up => try namespaces.loopbackUp(context),
+        .netlink => |op| try netlink.sendNetlink(context, op),
         .set_hostname => |op| try namespaces.setHostname(context, op),
         .write_sysctl => |op| try privilege.writeSysctl(context, op),
         .attach_device_filter => |op| try privilege.attachDeviceFilter(context, op),

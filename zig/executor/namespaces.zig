@@ -28,6 +28,13 @@ pub fn cloneFlags(namespaces: schema.Namespaces) u64 {
     return flags;
 }
 
+/// Of a pod that is to be reached from the host.
+pub fn keepHostNetwork(host: *Host) void {
+    const flags = calls.O_RDONLY | calls.O_CLOEXEC;
+    const rc = calls.openat(host.proc.raw, "self/ns/net", flags, 0);
+    if (linux.errno(rc) == .SUCCESS) host.network = .from(rc);
+}
+
 /// Before there is a plan. What fails here is met again, and told, when the plan asks for it.
 pub fn makeAhead(host: *Host, flags: u64) void {
     if (flags == 0 or linux.errno(calls.unshare(flags)) != .SUCCESS) return;

@@ -63,6 +63,7 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .make_user_namespace,
         .enter_namespaces,
         .loopback_up,
+        .netlink,
         .set_hostname,
         .write_sysctl,
         .attach_device_filter,

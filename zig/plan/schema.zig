@@ -1,10 +1,8 @@
-//! The format of a plan, defined once. The build prints `src/plan/abi.gen.ts` from these types
-//! (`zig/abi.zig`), and the hash of their layout is compared when the library is opened. Operations
-//! carry values, not expressions.
+//! The format of a plan, defined once: `src/plan/abi.gen.ts` is printed from it (zig/abi.zig), and
+//! the hash of its layout is compared when the library is opened. Operations carry values.
 
 const std = @import("std");
 const assert = std.debug.assert;
-
 const types = @import("types.zig");
 const privilege = @import("privilege.zig");
 
@@ -37,6 +35,7 @@ pub const SetUser = privilege.SetUser;
 pub const SetCapabilities = privilege.SetCapabilities;
 pub const SetNoNewPrivileges = privilege.SetNoNewPrivileges;
 pub const SetSeccomp = privilege.SetSeccomp;
+pub const Netlink = @import("network.zig").Netlink;
 
 pub const OpenDirectory = extern struct {
     pub const stages = .{ .prepare, .later };
@@ -327,6 +326,7 @@ pub const Op = union(enum) {
     make_user_namespace: MakeUserNamespace,
     enter_namespaces: EnterNamespaces,
     loopback_up: LoopbackUp,
+    netlink: Netlink,
     set_hostname: SetHostname,
     write_sysctl: WriteSysctl,
     attach_device_filter: AttachDeviceFilter,

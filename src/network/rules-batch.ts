@@ -1,0 +1,96 @@
+// Requests to nf_tables as one transaction: all of it happens, or nothing. Elements of sets, which
+// every pod has; tables and rules are in table.ts.
+
+import type { NetlinkBatch } from "../spec/network.ts";
+import { flag, NetlinkWriter } from "./netlink.ts";
+
+/** include/uapi/linux/netfilter/nf_tables.h. */
+export const request = {
+  newTable: 0,
+  getTable: 1,
+  deleteTable: 2,
+  newChain: 3,
+  newRule: 6,
+  deleteRule: 8,
+  newSet: 9,
+  deleteSet: 11,
+  newElement: 12,
+  deleteElement: 14,
+} as const;
+
+const nfTables = 10;
+const inetFamily = 1;
+
+export class RulesBatch {
+  readonly writer = new NetlinkWriter();
+  readonly table: string;
+
+  constructor(table: string) {
+    this.table = table;
+    this.#frame(0x10, 0);
+  }
+
+  /** Every request names the table in its first attribute. */
+  begin(label: string, type: number, flags: number): NetlinkWriter {
+    this.writer.begin(label, (nfTables << 8) | type, flags);
+    this.writer.u32(inetFamily);
+    return this.writer.attributeText(1, this.table);
+  }
+
+  element(kind: "add" | "delete", { set, key, value, label }: SetElement): this {
+    const [type, flags] =
+      kind === "add"
+        ? [request.newElement, flag.create | flag.exclusive]
+        : [request.deleteElement, 0];
+    const writer = this.begin(`${kind} ${label}`, type, flags);
+    writer.attributeText(2, set).nest(3, () =>
+      writer.nest(1, () => {
+        writer.nest(1, () => writer.attribute(1, key));
+        if (kind === "add" && value) writer.nest(2, () => writer.attribute(1, value));
+      }),
+    );
+    return this;
+  }
+
+  finish(): NetlinkBatch {
+    this.writer.askForAnswer();
+    this.#frame(0x11, 0);
+    return this.writer.finish();
+  }
+
+  #frame(type: number, sequence: number): void {
+    // `struct nfgenmsg`; the subsystem in network byte order.
+    this.writer
+      .begin("", type, 0, sequence)
+      .u16(0)
+      .u16(nfTables << 8);
+  }
+}
+
+export interface SetElement {
+  readonly set: string;
+  readonly key: Uint8Array;
+  /** Of a map. */
+  readonly value?: Uint8Array;
+  readonly label: string;
+}
+
+/** Fails as a whole: EBUSY while a pod has an element in a set, ENOENT without a table. */
+export function composeTableRemoval(table: string): NetlinkBatch {
+  const batch = new RulesBatch(table);
+  // Rules hold sets, and a set that holds elements does not go.
+  batch.begin(`rules of ${table}`, request.deleteRule, 0);
+  for (const set of ["sources4", "sources6"]) {
+    batch.begin(`set ${set}`, request.deleteSet, flag.nonRecursive).attributeText(2, set);
+  }
+  batch.begin(`table ${table}`, request.deleteTable, 0);
+  return batch.finish();
+}
+
+/** Fails with ENOENT where there is no such table. */
+export function composeTableQuestion(table: string): NetlinkBatch {
+  const writer = new NetlinkWriter();
+  writer.begin(`table ${table}`, (nfTables << 8) | request.getTable, 0);
+  writer.u32(inetFamily).attributeText(1, table);
+  return writer.askForAnswer().finish();
+}

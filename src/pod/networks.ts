@@ -1,0 +1,67 @@
+// Addresses for the pods of one state directory. The code that knows how is loaded with the first
+// pod that gets one.
+
+import { existsSync } from "node:fs";
+import type { HostNetwork } from "../network/host-network.ts";
+import type { ResolvedNetwork } from "../spec/network.ts";
+import { noNetwork } from "../spec/network.ts";
+import type { HostPath } from "../spec/paths.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
+import { linkTarget } from "./state.ts";
+
+export type NetworkMode = "default" | "none";
+
+export interface NetworksOptions {
+  readonly state: HostPath;
+  readonly range: string | undefined;
+  readonly warn: (message: string) => void;
+}
+
+export class Networks {
+  readonly #options: NetworksOptions;
+  #opened: Promise<HostNetwork> | undefined;
+
+  constructor(options: NetworksOptions) {
+    this.#options = options;
+  }
+
+  async attach(uid: string, spec: PodSpec): Promise<ResolvedNetwork> {
+    if (spec.namespaces.network === "NODE") return noNetwork;
+    const network = await this.#open();
+    for (const lack of network.record.lacks) this.#options.warn(lack);
+    if (!network.record.hasLinks) return noNetwork;
+    const { attachPod } = await import("../network/attach.ts");
+    const ports = spec.containers.flatMap((container) => container.ports);
+    return attachPod(network, uid, ports);
+  }
+
+  /** What its keeper has not given back, if anything. */
+  async detach(uid: string, { link }: ResolvedNetwork): Promise<void> {
+    if (!link || !this.#opened) return;
+    const network = await this.#opened;
+    if (linkTarget(`${network.state}/addresses/${link.claim}`) !== uid) return;
+    const { detachPod } = await import("../network/attach.ts");
+    detachPod(network, link);
+  }
+
+  #open(): Promise<HostNetwork> {
+    if (this.#opened) return this.#opened;
+    const { state, range } = this.#options;
+    const opened = import("../network/host-network.ts").then(({ openHostNetwork }) =>
+      openHostNetwork(state, { range }),
+    );
+    // What failed once may go well when the host has changed.
+    opened.catch(() => (this.#opened = undefined));
+    return (this.#opened = opened);
+  }
+}
+
+/** When pods have ended: what was switched on for them goes off with the last. */
+export async function turnBackNetwork(state: HostPath): Promise<void> {
+  if (!existsSync(`${state}/network.json`)) return;
+  const { findHostNetwork } = await import("../network/host-network.ts");
+  const network = findHostNetwork(state);
+  if (!network || network.record.switched.length === 0) return;
+  const { turnBack } = await import("../network/make-table.ts");
+  turnBack(network);
+}
