@@ -25,7 +25,7 @@ const entries = {
     hint: "a Pod starts with apiVersion: v1 and kind: Pod; see examples/hello.yaml",
   },
   "manifest.unsupported-kind": {
-    meaning: "The manifest has an object that is not a Pod.",
+    meaning: "The manifest has an object of a kind that peapod neither runs nor passes over.",
     hint: "keep other objects in files of their own",
   },
   "manifest.unknown-field": {

@@ -166,11 +166,14 @@ export function isBuiltIn(image: string): boolean {
   return image === "host" || image.startsWith("rootfs:/");
 }
 
-/** The place of a field, or of its nearest parent that has one. */
+/**
+ * The place of a field, or of its nearest parent that has one. The field is called what it is in
+ * the file: that of a workload's pod stands in the template.
+ */
 export function originOf(spec: Pick<PodSpec, "origins">, field: string): Origin {
   for (let path = field; path !== ""; path = parentField(path)) {
     const found = spec.origins.get(path);
-    if (found) return { ...found, field };
+    if (found) return { ...found, field: found.field + field.slice(path.length) };
   }
   return { field, file: "", line: 0, column: 0 };
 }

@@ -24,7 +24,8 @@ spec:
     volumeDevices: [{}]
     tty: tru
 ---
-kind: Service
+apiVersion: batch/v1
+kind: CronJob
 `;
   expect(complaint(text))
     .toBe(`error[manifest.invalid] spec.shareProcessNamespace: invalid value true: ShareProcessNamespace and HostPID cannot both be enabled
@@ -39,8 +40,8 @@ error[manifest.unsupported-field] spec.containers[0].volumeDevices: not supporte
   hint   remove the field, or see docs/support.md for what is supported
 error[manifest.invalid] spec.containers[0].tty: invalid value "tru": must be true or false
   from   web.yaml:11:5  spec.containers[0].tty
-error[manifest.unsupported-kind] kind: "Service" is not supported; a manifest holds Pods
-  from   web.yaml:13:1  kind
+error[manifest.unsupported-kind] kind: "CronJob" is not supported; nothing starts by the clock; write its jobTemplate as a Job
+  from   web.yaml:14:1  kind
   hint   keep other objects in files of their own`);
 });
 

@@ -38,7 +38,14 @@ export function readObjects(text: string, file: string): ManifestFile {
     return { objects: [], problems: [new PodError({ code: "manifest.too-large", message })] };
   }
   const lines = new LineCounter();
-  const reading: Reading = { file, lines, anchors: new Map(), nodes: nodesMax, problems: [] };
+  const reading: Reading = {
+    file,
+    lines,
+    mayShow: !/\bSecret/.test(text),
+    anchors: new Map(),
+    nodes: nodesMax,
+    problems: [],
+  };
   const objects: ManifestObject[] = [];
   for (const document of parse(text, reading)) {
     // The first flaw of a document; what follows from it is noise.
@@ -65,6 +72,8 @@ function hasTooManyLexemes(text: string): boolean {
 interface Reading {
   readonly file: string;
   readonly lines: LineCounter;
+  /** False in a file with a Secret: no message may quote what stands in it. */
+  readonly mayShow: boolean;
   readonly anchors: Map<string, ParsedNode>;
   /** How many may still be read, aliases counted at every use. */
   nodes: number;
@@ -169,7 +178,8 @@ function isWithinLimits({ reading, depth }: Walk, node: ParsedNode, field: strin
 /** The parser has already refused an alias without an anchor. */
 function target(reading: Reading, name: string, at: number): ParsedNode | null {
   const node = reading.anchors.get(name);
-  if (!node) report(reading, "manifest.syntax", `unknown anchor ${name}`, at);
+  const shown = reading.mayShow ? ` ${name}` : "";
+  if (!node) report(reading, "manifest.syntax", `unknown anchor${shown}`, at);
   return node ?? null;
 }
 
@@ -177,7 +187,7 @@ function scalar(reading: Reading, node: Scalar.Parsed, field: string, at: number
   const value: unknown = isText(node) ? node.source : node.value;
   if (typeof value === "string" || typeof value === "boolean") return value;
   if (value === null || value === undefined) return null;
-  const source = show(node.source);
+  const source = reading.mayShow ? show(node.source) : "this";
   if (typeof value !== "number" || !Number.isFinite(value)) {
     report(reading, "manifest.syntax", `${source} is not a value that JSON knows`, at, field);
     return null;
@@ -256,7 +266,9 @@ function reportSyntax(reading: Reading, message: string, at: number): void {
   if (message.startsWith("Maximum call stack")) {
     report(reading, "manifest.too-large", `nested deeper than ${depthMax} levels`, at);
   } else {
-    report(reading, "manifest.syntax", message, at);
+    // The parser quotes tokens, tags and names of anchors behind a colon, and escapes.
+    const shown = reading.mayShow ? message : message.replace(/(?<=escape sequence|:) .*$/s, " …");
+    report(reading, "manifest.syntax", shown, at);
   }
 }
 

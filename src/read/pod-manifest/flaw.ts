@@ -32,10 +32,12 @@ export function problemOf(flaw: Flaw, origin: Origin): PodError {
   });
 }
 
-/** All problems of a file at once, in the order of its lines. */
+/** All problems at once, in the order of the files and their lines. */
 export function throwProblems(problems: readonly PodError[]): void {
+  const files = [...new Set(problems.map(({ origin }) => origin?.file))];
   const sorted = problems.toSorted(
     (a, b) =>
+      files.indexOf(a.origin?.file) - files.indexOf(b.origin?.file) ||
       (a.origin?.line ?? 0) - (b.origin?.line ?? 0) ||
       (a.origin?.column ?? 0) - (b.origin?.column ?? 0),
   );

@@ -16,14 +16,20 @@ export interface Sifted<Checked> {
   readonly checked: Checked | undefined;
   readonly flaws: readonly Flaw[];
   /** Every field that is there: leaves, and inert fields whole. */
-  readonly fates: readonly { readonly field: string; readonly fate: Fate }[];
+  readonly fates: readonly FateRow[];
+}
+
+export interface SiftOptions {
+  /** Unknown fields are left out and said to be inert. Default: each is an error. */
+  readonly lenient?: boolean;
 }
 
 export function siftObject<Schema extends z.ZodType>(
   schema: Schema,
   tree: Tree,
+  { lenient = false }: SiftOptions,
 ): Sifted<z.output<Schema>> {
-  const sieve: Sieve = { schema, flaws: [], fates: [] };
+  const sieve: Sieve = { schema, lenient, flaws: [], fates: [] };
   const checked = check(sieve, schema, tree, "");
   const fates = sieve.fates.map((row) => ({ ...row, fate: refinedFate(tree, row) }));
   const flaws = sieve.flaws;
@@ -31,7 +37,7 @@ export function siftObject<Schema extends z.ZodType>(
   return { checked: flaws.length > 0 ? undefined : (checked as z.output<Schema>), flaws, fates };
 }
 
-interface FateRow {
+export interface FateRow {
   readonly field: string;
   readonly fate: Fate;
 }
@@ -63,6 +69,7 @@ const diskLimit: Fate = {
 interface Sieve {
   /** Of the whole object: an unknown field may belong elsewhere in it. */
   readonly schema: z.ZodType;
+  readonly lenient: boolean;
   readonly flaws: Flaw[];
   readonly fates: FateRow[];
 }
@@ -105,7 +112,7 @@ function siftMap(
     const path = fieldOf(field, key);
     const child = fieldAt(all, key);
     if (!child) {
-      sieve.flaws.push(unknownField(sieve.schema, all, key, path));
+      reportUnknown(sieve, all, key, path);
       continue;
     }
     const fate = fateOf(child, value);
@@ -145,6 +152,22 @@ function siftRecord(sieve: Sieve, map: TreeMap, field: string): Tree {
 function checkText(sieve: Sieve, text: string, field: string): void {
   if (text.includes("\0")) sieve.flaws.push(invalid(field, "must not contain NUL bytes"));
   if (!text.isWellFormed()) sieve.flaws.push(invalid(field, "must be valid Unicode"));
+}
+
+function reportUnknown(
+  sieve: Sieve,
+  all: Readonly<Record<string, Field>>,
+  key: string,
+  field: string,
+): void {
+  const flaw = unknownField(sieve.schema, all, key, field);
+  if (sieve.lenient) {
+    const why = flaw.hint === undefined ? "" : `; ${flaw.hint}`;
+    const reason = `${flaw.message}, left out${why}`;
+    sieve.fates.push({ field, fate: { fate: "inert", reason } });
+  } else {
+    sieve.flaws.push(flaw);
+  }
 }
 
 const accepted = new WeakMap<z.ZodType, readonly string[]>();
