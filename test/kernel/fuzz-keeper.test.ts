@@ -23,4 +23,5 @@ testOrSkip(hostMissing === undefined, hostMissing ?? "")(
       verdicts: true,
     });
   },
+  30_000,
 );

@@ -62,7 +62,8 @@ fn kill(keeper: *Keeper) void {
     for (keeper.used()) |*process| {
         if (process.state != .preparing or process.abandoned) continue;
         _ = calls.pidfd_send_signal(process.pidfd.raw, 9);
-        process.wake_ns = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC) + helper_patience_ns;
+        const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+        keeper.wakeAt(process, now + helper_patience_ns);
     }
     // Whoever waited for a disk or a client does so no longer.
     for (keeper.used()) |*process| leave.finish(keeper, process);

@@ -153,6 +153,11 @@ pub const Keeper = struct {
     processes: [protocol.processes_max]Process,
     /// One past the highest place in use.
     processes_used: u32,
+    /// Of each place, `no_process` for an empty one: to look for a number in the table itself would
+    /// touch all of it.
+    ids: [protocol.processes_max]u32,
+    /// Monotonic; no process wants to be woken before. 0 for never.
+    wake_ns: i64,
     attachments: [attachments_max]Attachment,
     dials: [dial.in_flight_max]dial.Dial,
     /// One past the highest place that was ever in use; a place is written when it is taken.
@@ -205,6 +210,7 @@ pub const Keeper = struct {
         keeper.listener = .none;
         keeper.record = .none;
         keeper.processes_used = 0;
+        keeper.wake_ns = 0;
         keeper.dials_used = 0;
         keeper.dialing = 0;
         keeper.records = 0;
@@ -247,10 +253,10 @@ pub const Keeper = struct {
     }
 
     pub fn find(keeper: *Keeper, id: u32) ?*Process {
-        for (keeper.used()) |*process| {
-            if (process.state != .free and process.id == id) return process;
-        }
-        return null;
+        if (id == protocol.no_process) return null;
+        const ids = keeper.ids[0..keeper.processes_used];
+        const index = std.mem.findScalar(u32, ids, id) orelse return null;
+        return &keeper.processes[index];
     }
 
     /// Whether that attempt of a process, or a later one, has got as far as running.
@@ -268,17 +274,26 @@ pub const Keeper = struct {
         return null;
     }
 
-    /// An empty place, cleared.
-    pub fn take(keeper: *Keeper) ?*Process {
-        for (keeper.used()) |*process| if (process.state == .free) {
-            process.* = .{};
-            return process;
-        };
-        if (keeper.processes_used == keeper.processes.len) return null;
-        keeper.processes_used += 1;
-        const process = &keeper.processes[keeper.processes_used - 1];
-        process.* = .{};
+    /// An empty place for a process of that number, cleared.
+    pub fn take(keeper: *Keeper, id: u32) ?*Process {
+        const ids = keeper.ids[0..keeper.processes_used];
+        const index = std.mem.findScalar(u32, ids, protocol.no_process) orelse ids.len;
+        if (index == keeper.processes.len) return null;
+        if (index == ids.len) keeper.processes_used += 1;
+        keeper.ids[index] = id;
+        const process = &keeper.processes[index];
+        process.* = .{ .id = id };
         return process;
+    }
+
+    pub fn giveBack(keeper: *Keeper, process: *Process) void {
+        process.state = .free;
+        keeper.ids[keeper.indexOf(process)] = protocol.no_process;
+    }
+
+    pub fn wakeAt(keeper: *Keeper, process: *Process, at_ns: i64) void {
+        process.wake_ns = at_ns;
+        if (keeper.wake_ns == 0 or at_ns < keeper.wake_ns) keeper.wake_ns = at_ns;
     }
 
     pub fn indexOf(keeper: *Keeper, process: *const Process) u32 {

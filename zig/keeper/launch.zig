@@ -123,7 +123,7 @@ fn startProcess(
         if (found.state != .running) return request.refuse(keeper, client, .no_such_process);
     }
     const launch = allocate(keeper, view) orelse return request.refuse(keeper, client, .refused);
-    const process = keeper.take() orelse {
+    const process = keeper.take(wish.process) orelse {
         free(launch);
         return request.refuse(keeper, client, .refused);
     };
@@ -138,8 +138,8 @@ fn startProcess(
         .client = client,
         .launch = launch,
         .arrived_ns = now,
-        .wake_ns = now + @as(i64, view.header().deadline_ms) * std.time.ns_per_ms,
     };
+    keeper.wakeAt(process, now + @as(i64, view.header().deadline_ms) * std.time.ns_per_ms);
     keeper.launching += 1;
     if (target) |found| {
         fillTarget(launch, found);

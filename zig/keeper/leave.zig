@@ -119,6 +119,7 @@ fn removeGroup(keeper: *Keeper, process: *Process) error{Busy}!void {
 /// The groups of its commands went with it; by its descriptor's number nobody finds it again.
 fn releaseGroup(keeper: *Keeper, process: *Process) void {
     if (!process.cgroup.isOpen()) return;
+    if (process.isExec()) return process.cgroup.release();
     for (keeper.used()) |*command| {
         if (command.state == .free or command.cgroup_parent != process.cgroup.raw) continue;
         command.cgroup.release();
@@ -130,7 +131,7 @@ fn retrySoon(keeper: *Keeper, process: *Process) void {
     note(keeper, process);
     const retry_ms = 2;
     const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-    process.wake_ns = now + retry_ms * std.time.ns_per_ms;
+    keeper.wakeAt(process, now + retry_ms * std.time.ns_per_ms);
 }
 
 /// At the end of the pod the record is about to go.
@@ -144,6 +145,6 @@ pub fn forget(keeper: *Keeper, process: *Process) void {
     process.status.release();
     if (process.outer.isOpen()) onOuterExit(keeper, process);
     process.outer.release();
-    process.state = .free;
+    keeper.giveBack(process);
     end.progress(keeper);
 }

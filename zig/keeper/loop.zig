@@ -119,9 +119,7 @@ fn timeoutNs(keeper: *Keeper, now: i64) ?i64 {
     if (keeper.rest_ns > 0) next = @min(next, keeper.rest_ns);
     if (dial.wakeNs(keeper)) |deadline| next = @min(next, deadline);
     if (log.wakeNs() > 0) next = @min(next, log.wakeNs());
-    for (keeper.used()) |*process| {
-        if (process.state != .free and process.wake_ns > 0) next = @min(next, process.wake_ns);
-    }
+    if (keeper.wake_ns > 0) next = @min(next, keeper.wake_ns);
     return if (next == std.math.maxInt(i64)) null else @max(0, next - now);
 }
 
@@ -133,8 +131,18 @@ fn onTime(keeper: *Keeper, now: i64) void {
     if (keeper.log_retry_ns > 0 and now >= keeper.log_retry_ns) log.retry(keeper);
     if (keeper.rest_ns > 0 and now >= keeper.rest_ns) pace.onTime(keeper, now);
     if (keeper.input_retry_ns > 0 and now >= keeper.input_retry_ns) attach.retryInputs(keeper);
+    if (keeper.wake_ns > 0 and now >= keeper.wake_ns) wakeProcesses(keeper, now);
+}
+
+/// A process that no longer waits costs one look in vain, at most.
+fn wakeProcesses(keeper: *Keeper, now: i64) void {
+    keeper.wake_ns = 0;
     for (keeper.used()) |*process| {
-        if (process.state == .free or process.wake_ns == 0 or now < process.wake_ns) continue;
+        if (process.state == .free or process.wake_ns == 0) continue;
+        if (now < process.wake_ns) {
+            keeper.wakeAt(process, process.wake_ns);
+            continue;
+        }
         process.wake_ns = 0;
         switch (process.state) {
             .leaving => leave.finish(keeper, process),
