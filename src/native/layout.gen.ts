@@ -1,3 +1,3 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xad96b4fb753ecd9dn;
+export const layoutHash = 0x81755931631a7d68n;

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xad96b4fb753ecd9dn;
+export const layoutHash = 0x81755931631a7d68n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -538,10 +538,11 @@ export const ops = {
   write_sysctl: {
     tag: 16,
     stages: ["prepare"],
-    size: 16,
+    size: 24,
     fields: {
       path: { type: "text", offset: 0 },
       value: { type: "text", offset: 8 },
+      uid: { type: "u32", offset: 16 },
     },
   },
   attach_device_filter: {

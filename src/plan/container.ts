@@ -7,9 +7,19 @@ import { logName, volumeDirectory } from "../spec/resolved.ts";
 import { qosClass } from "../spec/qos.ts";
 import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
 import { planImageVolume } from "./image-volume.ts";
+import { deviceFilter } from "./device-filter.ts";
 import type { LimitedProcess } from "./limits.ts";
 import { planLabels, planLimits, planStreams } from "./limits.ts";
-import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
+import type {
+  AttributeName,
+  FileTypeName,
+  NamespaceName,
+  Op,
+  Parts,
+  Plan,
+  Slot,
+  Step,
+} from "./plan.ts";
 import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
 import { planRoot } from "./root.ts";
@@ -46,7 +56,9 @@ export function planContainer(
   const group = slots.take();
   const root = planRoot(container, facts, pod, slots);
   const shared = planShared(pod, container, facts, slots);
-  const volumes = sortedMounts(container).map((mount) => planMount(pod, mount, facts, slots));
+  const volumes = sortedMounts(container).map((mount) =>
+    planMount(pod, container, mount, facts, slots),
+  );
   return {
     kind: "container",
     steps: [
@@ -85,7 +97,17 @@ function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): 
       { op: "make_cgroup", parent: podSlot.podCgroup, name: container.name, slot },
     ]),
     ...steps("prepare", `${container.field}.resources`, planCgroupValues(values, facts, slot)),
+    ...planDeviceFilter(container, slot),
   ];
+}
+
+/** Where a node could be made at all (docs/decisions/0025). Commands are in groups below this one. */
+function planDeviceFilter({ field, security }: ResolvedContainer, cgroup: Slot): Step[] {
+  if (security.deviceFilter === undefined) return [];
+  const program = deviceFilter(security.deviceFilter);
+  return steps("prepare", `${field}.securityContext`, [
+    { op: "attach_device_filter", program, cgroup },
+  ]);
 }
 
 /** /dev/shm and the generated files are one per pod; each container gets clones. */
@@ -141,6 +163,7 @@ function sortedMounts(container: ResolvedContainer): ResolvedMount[] {
 
 function planMount(
   pod: ResolvedPod,
+  container: ResolvedContainer,
   mount: ResolvedMount,
   facts: HostFacts,
   slots: PlanSlots,
@@ -188,7 +211,7 @@ function planMount(
         expect: volume.expect,
         create_mode: volume.createMode,
         recursive: 1,
-        attributes: readOnly,
+        attributes: [...readOnly, ...hostNodes(container, volume.expect)],
         user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
       });
     case "image":
@@ -196,6 +219,12 @@ function planMount(
     default:
       return volume satisfies never;
   }
+}
+
+/** A directory of the host gives none of the devices in it; a device that is named is given. */
+function hostNodes({ security }: ResolvedContainer, expect: FileTypeName): AttributeName[] {
+  const isDevice = expect === "character_device" || expect === "block_device";
+  return isDevice || security.isPrivileged ? [] : ["nodev"];
 }
 
 function planLog(container: ResolvedContainer, policy: LogPolicy, slots: PlanSlots): Step[] {

@@ -162,9 +162,10 @@ function planNamespaces(pod: ResolvedPod): Step[] {
           ...steps("prepare", "spec.hostname", [{ op: "set_hostname", name: pod.hostname }]),
         ]
       : []),
-    ...pod.sysctls.flatMap(({ field, path, value }) =>
-      steps("prepare", field, [{ op: "write_sysctl", path, value }]),
-    ),
+    ...pod.sysctls.flatMap(({ field, path, value }) => {
+      const uid = path.startsWith("net/") ? 0 : pod.ids.firstId;
+      return steps("prepare", field, [{ op: "write_sysctl", path, value, uid }]);
+    }),
     ...(user === "POD" ? steps("prepare", "spec.hostUsers", [{ op: "show_proc" }]) : []),
   ];
 }

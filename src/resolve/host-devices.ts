@@ -1,9 +1,9 @@
 // The devices of the host's /dev, for privileged containers.
 
-import { lstatSync, readdirSync } from "node:fs";
+import { lstatSync, readdirSync, statSync } from "node:fs";
 import type { Stats } from "node:fs";
 import type { GuestPath } from "../spec/paths.ts";
-import type { ResolvedDevice } from "../spec/resolved.ts";
+import type { AllowedDevice, ResolvedDevice } from "../spec/resolved.ts";
 
 /** File systems of their own, made for each container; containerd leaves out the same. */
 const otherDirectories = new Set(["pts", "shm", "fd", "mqueue", ".lxc", ".lxd-mounts", ".udev"]);
@@ -33,7 +33,15 @@ function nodesIn(directory: string, field: string): ResolvedDevice[] {
     });
 }
 
-export function describeDevice(path: GuestPath, stat: Stats, field: string): ResolvedDevice {
+/** Of a node that a volume names; none where it is no device, which the launch then tells. */
+export function readDevice(path: string): AllowedDevice[] {
+  const stat = statSync(path, { throwIfNoEntry: false });
+  if (!stat?.isCharacterDevice() && !stat?.isBlockDevice()) return [];
+  const type = stat.isBlockDevice() ? "block_device" : "character_device";
+  return [{ type, ...numbersOf(stat.rdev) }];
+}
+
+function describeDevice(path: GuestPath, stat: Stats, field: string): ResolvedDevice {
   const { mode, uid, gid, rdev } = stat;
   const type = stat.isBlockDevice() ? "block_device" : "character_device";
   return { field, path, type, ...numbersOf(rdev), mode: mode & 0o777, uid, gid };

@@ -7,10 +7,10 @@ import { allCapabilities, capabilityMask, defaultCapabilities } from "../spec/ca
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
-import type { ResolvedSecurity, ResolvedUser } from "../spec/resolved.ts";
+import type { AllowedDevice, ResolvedSecurity, ResolvedUser } from "../spec/resolved.ts";
 import type { ContainerSecuritySpec, ProfileSpec, Said } from "../spec/security.ts";
 import type { ResolvedImage } from "./image.ts";
-import { readHostDevices } from "./host-devices.ts";
+import { readDevice, readHostDevices } from "./host-devices.ts";
 import type { Privileges, PrivilegeOptions } from "./privileges.ts";
 
 /** Ids that a pod's user namespace has. */
@@ -29,6 +29,9 @@ export function resolvePrivileges(
   const { user, home } = resolveIds(wish, image);
   const { privileged, procMount } = wish.security;
   const capabilities = resolveCapabilities(wish, facts);
+  const devices = privileged
+    ? readHostDevices(`${container.field}.securityContext.privileged`)
+    : [];
   return {
     user,
     home,
@@ -40,7 +43,8 @@ export function resolvePrivileges(
       isUnmasked: privileged || procMount === "Unmasked",
       appArmor: resolveAppArmor(wish, facts),
       seLinux: resolveSeLinux(wish, facts),
-      devices: privileged ? readHostDevices(`${container.field}.securityContext.privileged`) : [],
+      devices,
+      deviceFilter: resolveDeviceFilter(wish, capabilities),
     },
   };
 }
@@ -154,6 +158,25 @@ function resolveSeccomp(
     arch: facts.arch,
     kernel: facts.kernel,
     capabilities,
+  });
+}
+
+/** mknod, or a mount of what has nodes: both ask for the host's own user namespace. */
+const nodeMakers = capabilityMask(["MKNOD", "SYS_ADMIN"]);
+
+function resolveDeviceFilter(
+  { spec, container, security }: Wish,
+  capabilities: bigint,
+): readonly AllowedDevice[] | undefined {
+  const couldMakeNodes = (capabilities & nodeMakers) !== 0n && spec.namespaces.user === "NODE";
+  if (!couldMakeNodes || security.privileged) return undefined;
+  const names = new Set(container.volumeMounts.map(({ name }) => name));
+  return spec.volumes.flatMap((volume) => {
+    const isDevice =
+      volume.kind === "hostPath" &&
+      (volume.type === "CharDevice" || volume.type === "BlockDevice") &&
+      names.has(volume.name);
+    return isDevice ? readDevice(volume.path) : [];
   });
 }
 

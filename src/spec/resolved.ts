@@ -159,7 +159,14 @@ export interface ResolvedSecurity {
   readonly seLinux: string;
   /** Nodes in /dev beside those that every container has. */
   readonly devices: readonly ResolvedDevice[];
+  /**
+   * Beside those of every container: what may be opened where the container could make a node for
+   * any device. Undefined where it could not, or may have them all.
+   */
+  readonly deviceFilter: readonly AllowedDevice[] | undefined;
 }
+
+export type AllowedDevice = Pick<ResolvedDevice, "type" | "major" | "minor">;
 
 export interface SeccompProgram {
   readonly program: Uint8Array;
@@ -190,6 +197,7 @@ export const plainSecurity: ResolvedSecurity = {
   appArmor: "",
   seLinux: "",
   devices: [],
+  deviceFilter: undefined,
 };
 
 export interface ResolvedRoot {

@@ -30,8 +30,21 @@ pub fn writeSysctl(context: *Context, op: schema.WriteSysctl) Error!void {
         .flags = calls.O_WRONLY | calls.O_CLOEXEC,
         .resolve = calls.RESOLVE_BENEATH | calls.RESOLVE_NO_SYMLINKS | calls.RESOLVE_NO_MAGICLINKS,
     };
+    if (op.uid != 0) try act(report, op.uid);
+    defer if (op.uid != 0) {
+        act(report, 0) catch {};
+        // A change of ids may have given that back.
+        _ = calls.prctl(@intFromEnum(linux.PR.SET_DUMPABLE), 0, 0, 0, 0);
+    };
+
     const rc = calls.openat2(sys.raw, context.view.text(op.path), how);
     try writeWhole(report, .from(try check(report, .openat2, rc)), context.view.text(op.value));
+}
+
+/// The effective id alone: the saved one leads back.
+fn act(report: *Report, uid: u32) Error!void {
+    const same = std.math.maxInt(u32);
+    _ = try check(report, .setresuid, linux.syscall3(.setresuid, same, uid, same));
 }
 
 /// "self" in the host's procfs is this child, whatever its PID namespace.

@@ -14,6 +14,9 @@ pub const WriteSysctl = extern struct {
     /// Below /proc/sys.
     path: Text,
     value: Text,
+    /// Who writes: an IPC namespace hears its own root only, and no capability.
+    uid: u32,
+    _: [4]u8 = @splat(0),
 };
 
 /// Which devices the processes of a group may open or make. It goes with the group.
