@@ -101,7 +101,7 @@ function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): 
   ];
 }
 
-/** Where a node could be made at all (docs/decisions/0025). Commands are in groups below this one. */
+/** Where a node could be made at all (docs/decisions/0025). Commands have groups below this. */
 function planDeviceFilter({ field, security }: ResolvedContainer, cgroup: Slot): Step[] {
   if (security.deviceFilter === undefined) return [];
   const program = deviceFilter(security.deviceFilter);

@@ -5,7 +5,8 @@ import type { AllowedDevice } from "../spec/resolved.ts";
 
 const [block, character] = [1, 2];
 const [mayMake, mayRead, mayWrite] = [1, 2, 4];
-const any = -1;
+/** In place of a number. */
+const every = -1;
 
 interface Rule {
   readonly type: number;
@@ -19,10 +20,10 @@ const always: readonly Rule[] = [
   ...[3, 5, 7, 8, 9].map((minor) => ({ type: character, major: 1, minor, access: 7 })),
   // tty and ptmx.
   ...[0, 2].map((minor) => ({ type: character, major: 5, minor, access: 7 })),
-  { type: character, major: 136, minor: any, access: 7 },
+  { type: character, major: 136, minor: every, access: 7 },
   // A node that cannot be opened harms nobody: archives are unpacked with their devices.
-  { type: character, major: any, minor: any, access: mayMake },
-  { type: block, major: any, minor: any, access: mayMake },
+  { type: character, major: every, minor: every, access: mayMake },
+  { type: block, major: every, minor: every, access: mayMake },
 ];
 
 export function deviceFilter(devices: readonly AllowedDevice[]): Uint8Array {
@@ -70,13 +71,13 @@ function assemble(rules: readonly Rule[]): Uint8Array {
   return bytes;
 }
 
-/** Its tests, each of which jumps behind the rule; `context` has been read and serves as scratch. */
+/** Its tests, each of which jumps behind the rule; `context` has been read and is scratch now. */
 function assembleRule(rule: Rule): Instruction[] {
   const unwanted = ~rule.access & 7;
   const tests: readonly Instruction[][] = [
     [[JUMP_NOT_EQUAL, type, 0, rule.type]],
-    rule.major === any ? [] : [[JUMP_NOT_EQUAL, major, 0, rule.major]],
-    rule.minor === any ? [] : [[JUMP_NOT_EQUAL, minor, 0, rule.minor]],
+    rule.major === every ? [] : [[JUMP_NOT_EQUAL, major, 0, rule.major]],
+    rule.minor === every ? [] : [[JUMP_NOT_EQUAL, minor, 0, rule.minor]],
     unwanted === 0
       ? []
       : [

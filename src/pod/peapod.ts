@@ -3,8 +3,6 @@
 
 import { PodError } from "../errors/pod-error.ts";
 import type { KeeperClient } from "../launch/keeper-client.ts";
-import type { LogPolicy } from "../plan/container.ts";
-import { defaultLogPolicy } from "../plan/container.ts";
 import type { PreparedImages } from "../image/prepare.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
@@ -19,6 +17,7 @@ import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
 import type { NetworkMode } from "./networks.ts";
 import { Networks, turnBackNetwork } from "./networks.ts";
+import { enforcePolicy, policyOf } from "./policy.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -31,7 +30,6 @@ import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
 
-const podPidsDefault = 4096;
 const queueDefault = 1000;
 
 export class PodHost implements AsyncDisposable {
@@ -107,7 +105,7 @@ export class PodHost implements AsyncDisposable {
   async #start(spec: PodSpec, options: UpOptions): Promise<Pod> {
     this.#refuseWhenClosed();
     if (options.signal?.aborted) throw aborted(options.signal);
-    await this.#refuseViolations(spec);
+    if (this.#options.policy) await enforcePolicy(spec, this.#options);
     const facts = this.facts();
     this.#seed.find(`${this.places.state}/pods`);
     const release = await this.#queue.take(options.signal);
@@ -121,11 +119,8 @@ export class PodHost implements AsyncDisposable {
         seed: this.#seed,
         pool: this.#pool,
         networks: this.#networks,
-        podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
-        missingControllers: this.#options.missingControllers ?? "refuse",
-        allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
+        ...policyOf(this.#options),
         warn: (message) => this.#warn(message),
-        log: logPolicyOf(this.#options),
         onEvent: (event) => this.#tell(event),
       });
       if (this.#isClosed) {
@@ -151,13 +146,6 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
-  async #refuseViolations(spec: PodSpec): Promise<void> {
-    const { policy = "privileged" } = this.#options;
-    if (policy === "privileged") return;
-    const { refuseViolations } = await import("../resolve/policy.ts");
-    refuseViolations(spec, policy);
-  }
-
   /** No code for images is loaded for pods that want none from the store. */
   async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
@@ -172,14 +160,13 @@ export class PodHost implements AsyncDisposable {
   }
 
   async plan(spec: PodSpec, options: { readonly showSecrets?: boolean } = {}): Promise<string> {
-    await this.#refuseViolations(spec);
+    await enforcePolicy(spec, this.#options);
     using images = wantsStore(spec) ? await this.#prepareImages(spec, undefined) : undefined;
     return printPodPlan(spec, this.facts(), {
       places: this.places,
       images,
-      podPidsMax: this.#options.podPidsMax ?? podPidsDefault,
+      ...policyOf(this.#options),
       missingControllers: "warn",
-      allowedUnsafeSysctls: this.#options.allowedUnsafeSysctls ?? [],
       warn: () => {},
       ids: hostIds,
       showSecrets: options.showSecrets ?? false,
@@ -366,14 +353,6 @@ export class PodHost implements AsyncDisposable {
     this.#warned.add(message);
     this.#options.onWarning?.(message);
   }
-}
-
-function logPolicyOf({ containerLogs = {} }: OpenOptions): LogPolicy {
-  return {
-    bytesMax: containerLogs.bytesMax ?? defaultLogPolicy.bytesMax,
-    filesMax: containerLogs.filesMax ?? defaultLogPolicy.filesMax,
-    dropWhenFull: containerLogs.whenFull === "drop",
-  };
 }
 
 function wantsStore(spec: PodSpec): boolean {

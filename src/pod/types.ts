@@ -6,12 +6,12 @@ import type { PodError } from "../errors/pod-error.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
-import type { PolicyLevel } from "../spec/policy.ts";
+import type { PolicyLevel, PolicyOptions } from "./policy.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
 
-export type { PolicyLevel };
+export type { PolicyLevel, PolicyOptions };
 
-export interface OpenOptions {
+export interface OpenOptions extends PolicyOptions {
   /**
    * Images, volumes and writable layers. `$PEAPOD_ROOT`, else /var/lib/peapod (or XDG data for
    * others than root).
@@ -36,26 +36,6 @@ export interface OpenOptions {
    * bombs.
    */
   readonly podPidsMax?: number;
-  /**
-   * `restricted` and `baseline` refuse manifests that violate that Pod Security Standard;
-   * `privileged` (default) takes any.
-   */
-  readonly policy?: PolicyLevel;
-  /**
-   * Sysctls that pods may set beyond the safe ones: names, or beginnings that end in `*`. Only
-   * those of the network and the IPC namespace can be a pod's. Default: none.
-   */
-  readonly allowedUnsafeSysctls?: readonly string[];
-  /**
-   * `default`: each pod has addresses of its own, reaches the host, other pods and the outside;
-   * `none`: only loopback. `$PEAPOD_NETWORK`, else `default`, as every pod of Kubernetes has them.
-   */
-  readonly network?: "default" | "none";
-  /**
-   * Where pods get addresses from, one range a family: `10.1.0.0/16,fd00:1::/64`.
-   * `$PEAPOD_NETWORK_RANGE`, else private ones that this host has no routes to.
-   */
-  readonly networkRange?: string;
   /** How container output is kept. */
   readonly containerLogs?: {
     /** A log is rotated before it grows past this. Default 10 MiB, the kubelet's. */
