@@ -60,7 +60,8 @@ examples
   peapod down --grace-period 0 web  at once
 
 flags
-  -f, --file FILE                 end the pods of this manifest; - reads it from stdin
+  -f, --file FILE                 end the pods of this manifest, as up names it
+  -R, --recursive                 with a directory: those below it as well
   -t, --grace-period, --timeout SECONDS
                                   time between the stop signal and SIGKILL (default: that of the
                                   manifest)

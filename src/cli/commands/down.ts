@@ -6,7 +6,7 @@ import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
 import { catchInterrupts } from "../interrupts.ts";
-import { readManifests } from "../manifests.ts";
+import { manifestFlags, podNamesIn } from "../manifests.ts";
 import { note, openFromFlags } from "../open.ts";
 import { checkSelection, listPods, qualify, selectFlags } from "../pods.ts";
 import { clean } from "../text.ts";
@@ -14,12 +14,8 @@ import { clean } from "../text.ts";
 const usage = "down NAME… | -f FILE | -l SELECTOR | --all [flags]";
 
 const flagTable = {
-  file: {
-    kind: "texts",
-    short: "f",
-    value: "FILE",
-    help: "end the pods of this manifest; - reads it from stdin",
-  },
+  file: { ...manifestFlags.file, help: "end the pods of this manifest, as up names it" },
+  recursive: manifestFlags.recursive,
   "grace-period": {
     kind: "duration",
     short: "t",
@@ -72,11 +68,9 @@ async function podNames(
     const pods = await listPods(peapod, flags);
     return pods.map((pod) => (pod.name === pod.uid ? pod.uid : `${pod.namespace}/${pod.name}`));
   }
-  const manifests = await readManifests(flags.file);
-  const specs = manifests.flatMap((file) => file.specs);
   return [
     ...operands.map((name) => qualify(name, flags.namespace)),
-    ...specs.map(({ namespace, name }) => `${namespace}/${name}`),
+    ...(await podNamesIn(flags.file, flags)),
   ];
 }
 

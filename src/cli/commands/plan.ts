@@ -5,14 +5,14 @@ import type { PodSpec } from "../../spec/pod-spec.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
-import { manifestNames, readManifests } from "../manifests.ts";
+import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
 import { openFromFlags } from "../open.ts";
 import { podLabel } from "../text.ts";
 
 const usage = "plan FILE… [flags]";
 
 const flagTable = {
-  file: { kind: "texts", short: "f", value: "FILE", help: "a manifest; as an operand" },
+  ...manifestFlags,
   "show-secrets": { kind: "switch", help: "print values of Secrets too" },
 } as const satisfies FlagTable;
 
@@ -28,8 +28,8 @@ export const plan = defineCommand({
   ],
   flags: flagTable,
   run: async ({ flags, operands, io }) => {
-    const files = await readManifests(manifestNames(operands, flags.file, usage));
-    const specs = files.flatMap((file) => file.specs);
+    const names = manifestNames(operands, flags.file, usage);
+    const { pods: specs } = await readManifests(names, flags);
     await using peapod = await openFromFlags(flags, io);
     const plans = await Promise.all(
       specs.map((spec) => planOf(peapod, spec, flags["show-secrets"])),

@@ -4,23 +4,24 @@ import type { Peapod } from "../../open.ts";
 import type { Pod } from "../../pod/types.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import { ProgressPrinter } from "../pull-progress.ts";
-import type { Invocation, Io } from "../command.ts";
+import type { Invocation } from "../command.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import { Interrupted } from "../failure.ts";
 import type { FlagTable } from "../flags.ts";
 import { followPods } from "../follow.ts";
 import { catchInterrupts, interruptStatus } from "../interrupts.ts";
-import { manifestNames, readManifests } from "../manifests.ts";
+import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
+import { noteInert, noteInertObjects } from "../inert.ts";
 import { note, openFromFlags } from "../open.ts";
-import { plural, podLabel } from "../text.ts";
+import { podLabel } from "../text.ts";
 import { formatElapsed } from "../time.ts";
 import { chromeTrace, printWaterfall } from "../waterfall.ts";
 
 const usage = "up FILE… [flags]";
 
 const flags = {
-  file: { kind: "texts", short: "f", value: "FILE", help: "a manifest; as an operand" },
+  ...manifestFlags,
   detach: {
     kind: "switch",
     short: "d",
@@ -54,13 +55,16 @@ export const up = defineCommand({
     ["peapod up web.yaml", "in the foreground"],
     ["peapod up -d web.yaml db.yaml", "two files, left running"],
     ["generate-manifest | peapod up -", "a manifest from stdin"],
+    ["peapod up -f manifests/ --configmap site.yaml", "all of a directory, and its ConfigMaps"],
+    ["peapod up shop.yaml --image-map '*=rootfs:/srv/debian'", "with one root for all images"],
     ["peapod up --trace web.yaml", "see where the time goes"],
   ],
   flags,
   run: async (invocation) => {
     const { operands, io } = invocation;
     const names = manifestNames(operands, invocation.flags.file, usage);
-    const specs = (await readManifests(names)).flatMap((file) => file.specs);
+    const { pods: specs, documents } = await readManifests(names, invocation.flags);
+    noteInertObjects(documents, io);
     await using peapod = await openFromFlags(invocation.flags, io);
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
@@ -123,15 +127,6 @@ async function startOne(
 }
 
 const slowStartMs = 300;
-
-/**
- * Fields without a meaning on one machine are common in real manifests: one line, not one for each.
- */
-function noteInert(spec: PodSpec, io: Io): void {
-  if (spec.inert.length === 0) return;
-  const count = plural(spec.inert.length, "field");
-  note(io, `${podLabel(spec)}: ${count} without effect here; peapod validate says which and why`);
-}
 
 async function writeTraces(pods: readonly Pod[], { flags: { trace }, io }: Up): Promise<void> {
   for (const pod of pods) io.stderr.write(printWaterfall(pod.trace, io.paintErr));

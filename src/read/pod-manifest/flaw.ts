@@ -32,8 +32,8 @@ export function problemOf(flaw: Flaw, origin: Origin): PodError {
   });
 }
 
-/** All problems at once, in the order of the files and their lines. */
-export function throwProblems(problems: readonly PodError[]): void {
+/** All problems as one, in the order of the files and their lines; undefined when there are none. */
+export function joinProblems(problems: readonly PodError[]): PodError | undefined {
   const files = [...new Set(problems.map(({ origin }) => origin?.file))];
   const sorted = problems.toSorted(
     (a, b) =>
@@ -42,10 +42,10 @@ export function throwProblems(problems: readonly PodError[]): void {
       (a.origin?.column ?? 0) - (b.origin?.column ?? 0),
   );
   const [first, ...others] = sorted.slice(0, problemsMax);
-  if (!first) return;
+  if (!first) return undefined;
   const hidden = sorted.length - problemsMax;
   const rest = new PodError({ code: "manifest.invalid", message: `and ${hidden} problems more` });
-  throw new PodError({
+  return new PodError({
     code: first.code,
     message: first.message,
     ...(first.origin && { origin: first.origin }),

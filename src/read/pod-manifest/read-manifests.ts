@@ -9,10 +9,10 @@ import { readClaim, readConfigMap, readSecret } from "./data-objects.ts";
 import { readObjects } from "./document.ts";
 import type { ManifestObject } from "./document.ts";
 import type { Fate } from "./fate.ts";
-import { invalid, problemOf, throwProblems } from "./flaw.ts";
+import { invalid, joinProblems, problemOf } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
 import { kindOf } from "./kinds.ts";
-import type { Kind } from "./kinds.ts";
+import type { Kind, KindUse } from "./kinds.ts";
 import { readPod } from "./read-pod.ts";
 import type { PodSource, ReadPodOptions } from "./read-pod.ts";
 import { checkMetadata } from "./rules.ts";
@@ -37,6 +37,7 @@ export interface ManifestText {
 export interface ManifestDocument {
   readonly file: string;
   readonly kind: string;
+  readonly use: KindUse;
   readonly namespace: string;
   readonly name: string;
   readonly origin: Origin;
@@ -59,11 +60,21 @@ export interface ManifestSet {
   readonly documents: readonly ManifestDocument[];
 }
 
-/** Reads all before it complains, and throws all problems of all files at once. */
+/** Throws all problems of all files at once. */
 export function readManifests(
   texts: readonly ManifestText[],
   options: ReadOptions = {},
 ): ManifestSet {
+  const { set, error } = examineManifests(texts, options);
+  if (error) throw error;
+  return set;
+}
+
+/** What could be read, and as one error what could not. */
+export function examineManifests(
+  texts: readonly ManifestText[],
+  options: ReadOptions = {},
+): { readonly set: ManifestSet; readonly error: PodError | undefined } {
   const reading: Reading = { options, tables: new Map(), seen: new Set(), problems: [] };
   const entries = texts.flatMap((text) => readEntries(reading, text));
   // Objects before the pods that name them, wherever they stand.
@@ -71,8 +82,8 @@ export function readManifests(
   const pods = entries.flatMap((entry) =>
     entry.sources.flatMap((source) => readSource(reading, entry, source)),
   );
-  throwProblems([...reading.problems, ...repeatedPods(pods)]);
-  return { pods, documents: entries.map(documentOf) };
+  const error = joinProblems([...reading.problems, ...repeatedPods(pods)]);
+  return { set: { pods, documents: entries.map(documentOf) }, error };
 }
 
 interface Reading {
@@ -236,11 +247,14 @@ function repeatedPods(specs: readonly PodSpec[]): PodError[] {
   });
 }
 
-function documentOf({ file, object, name: kind, kind: { use, reason }, fates }: Entry) {
+function documentOf(entry: Entry): ManifestDocument {
+  const { file, object, name: kind, fates } = entry;
+  const { use, reason } = entry.kind;
   const { tree, origins } = object;
   return {
     file,
     kind,
+    use,
     namespace: namespaceOf(tree),
     name: nameOf(tree),
     origin: placeOf(object, ""),

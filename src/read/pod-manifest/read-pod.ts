@@ -17,6 +17,8 @@ import type { Tree, TreeMap } from "./tree.ts";
 export interface ReadPodOptions extends SiftOptions {
   /** What to run for the image that the manifest names. */
   readonly imageFor?: (image: string) => string;
+  /** For who wants to know what the pods are called, and not to run them. */
+  readonly mayLackObjects?: boolean;
 }
 
 export interface PodSource extends ManifestObject {
@@ -34,7 +36,7 @@ export function readPod(source: PodSource, objects: ObjectTable, options: ReadPo
   if (!checked || broken.length > 0 || !isMap(tree)) return { flaws: broken, fates };
   const parts = buildSpec(checked);
   const found = objectsFor(parts, objects);
-  if (found.flaws.length > 0) return { flaws: found.flaws, fates };
+  if (found.flaws.length > 0 && !options.mayLackObjects) return { flaws: found.flaws, fates };
   const inert = fates.flatMap(({ field, fate }) =>
     fate.fate === "inert" ? [{ origin: originOf({ origins }, field), reason: fate.reason }] : [],
   );

@@ -6,10 +6,10 @@ import { noObjects } from "../../spec/objects.ts";
 import type { ObjectTable } from "../../spec/objects.ts";
 import { originOf } from "../../spec/pod-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
-import { invalid, problemOf, throwProblems } from "./flaw.ts";
+import { invalid, joinProblems, problemOf } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
 import { readManifests } from "./read-manifests.ts";
-import type { FieldFate, ReadOptions } from "./read-manifests.ts";
+import type { FieldFate, ManifestDocument, ReadOptions } from "./read-manifests.ts";
 import { readPod } from "./read-pod.ts";
 import { Pod } from "./schema.ts";
 import type { PodManifest } from "./schema.ts";
@@ -24,7 +24,7 @@ export type {
   ManifestText,
   ReadOptions,
 } from "./read-manifests.ts";
-export { readManifests } from "./read-manifests.ts";
+export { examineManifests, readManifests } from "./read-manifests.ts";
 
 /**
  * Every Pod of a file, and those of its workloads: YAML or JSON, several documents, Lists. Throws
@@ -35,9 +35,18 @@ export function readPodManifests(
   file: string,
   options: ReadOptions = {},
 ): readonly PodSpec[] {
-  const { pods } = readManifests([{ text, file }], options);
-  if (pods.length > 0) return pods;
-  throw new PodError({ code: "manifest.no-pod", message: `no Pod in ${file || "the manifest"}` });
+  const { pods, documents } = readManifests([{ text, file }], options);
+  if (documents.some(makesPods)) return pods;
+  throw noPod(file || "the manifest");
+}
+
+/** Also with none to make: `replicas: 0`. */
+export function makesPods({ use }: ManifestDocument): boolean {
+  return use === "pod" || use === "workload";
+}
+
+export function noPod(files: string): PodError {
+  return new PodError({ code: "manifest.no-pod", message: `no Pod in ${files}` });
 }
 
 /**
@@ -53,8 +62,7 @@ export function readPodManifest(
     const source = { tree: treeOf(value), origins };
     const read = readPod(source, options.objects ?? noObjects, options);
     if ("spec" in read) return read.spec;
-    throwProblems(read.flaws.map(problem));
-    throw new Error("a manifest without flaws has a spec");
+    throw joinProblems(read.flaws.map(problem)) ?? new Error("a manifest without flaws is a spec");
   } catch (error) {
     if (error instanceof TreeError) throw problem(invalid(error.field, error.message));
     throw error;
