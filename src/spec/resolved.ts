@@ -135,7 +135,8 @@ export interface ResolvedUser {
   readonly groups: readonly number[];
 }
 
-export const rootUser: ResolvedUser = { uid: 0, gid: 0, groups: [] };
+/** The primary group is among the others, or a file that denies it its access would let it in. */
+export const rootUser: ResolvedUser = { uid: 0, gid: 0, groups: [0] };
 
 export interface ResolvedSysctl {
   readonly field: string;
