@@ -1,8 +1,11 @@
 // Opening a Peapod. Apart from index.ts, so that a command that reads no manifest does not load the
 // reader.
 
+import type { AgentHost } from "./agent/agent.ts";
+import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
+import { mayNeedOwner } from "./pod/needs-owner.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
   BrokenPod,
@@ -46,14 +49,35 @@ export interface Peapod extends AsyncDisposable {
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
+  /** The background process that looks after detached pods. */
+  readonly agent: AgentApi;
   /** Yields at once, and whenever something about any pod has changed, whoever did it. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<void>;
 }
 
+export interface AgentApi {
+  /** Starts it unless it runs. False when it does. */
+  start(): Promise<boolean>;
+  /** Is the agent, until no pod needs one; resolves at once when another process is. */
+  run(options: { readonly signal: AbortSignal }): Promise<void>;
+  /** Undefined when there is none. */
+  status(): Promise<AgentRecord | undefined>;
+  /** False when there was none. The pods go on. */
+  stop(): Promise<boolean>;
+  readonly logPath: string;
+}
+
 export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
   const host = new PodHost(options);
+  const agent = lazyAgent(host, options);
+  const watch = new AgentStarter(agent, options);
   return {
-    up: async (manifest, upOptions = {}) => host.up(await specOf(manifest), upOptions),
+    up: async (manifest, upOptions = {}) => {
+      const spec = await specOf(manifest);
+      const pod = await host.up(spec, upOptions);
+      if (upOptions.lifetime === "detached" && mayNeedOwner(spec.manifest)) watch.startSoon();
+      return pod;
+    },
     list: async () => host.list(),
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
@@ -76,11 +100,74 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     images: lazyImages(host, options),
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
+    agent,
     changes: async function* ({ signal } = {}) {
       const { podChanges } = await import("./pod/watch.ts");
       yield* podChanges(`${host.places.state}/pods`, signal);
     },
-    [Symbol.asyncDispose]: () => host[Symbol.asyncDispose](),
+    [Symbol.asyncDispose]: async () => {
+      await watch.settled();
+      await host[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** Starts an agent off the path of whoever started the pod, and before this process ends. */
+class AgentStarter {
+  readonly #agent: AgentApi;
+  readonly #options: OpenOptions;
+  #starting: Promise<void> | undefined;
+
+  constructor(agent: AgentApi, options: OpenOptions) {
+    this.#agent = agent;
+    this.#options = options;
+  }
+
+  startSoon(): void {
+    if (this.#options.agent === false) return;
+    this.#starting ??= this.#start().finally(() => (this.#starting = undefined));
+  }
+
+  settled(): Promise<void> {
+    return this.#starting ?? Promise.resolve();
+  }
+
+  async #start(): Promise<void> {
+    await new Promise((resolve) => setImmediate(resolve));
+    try {
+      await this.#agent.start();
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error);
+      this.#options.onWarning?.(`no agent looks after the detached pods: ${why}`);
+    }
+  }
+}
+
+function lazyAgent(host: PodHost, options: OpenOptions): AgentApi {
+  const { places } = host;
+  return {
+    start: async () => {
+      const { startAgent } = await import("./agent/start.ts");
+      return startAgent({ ...places, cgroupRoot: options.cgroupRoot });
+    },
+    run: async ({ signal }) => {
+      const { runAgent } = await import("./agent/agent.ts");
+      await runAgent(await agentHost(host), signal);
+    },
+    status: async () => (await import("./agent/lock.ts")).readAgent(places.state),
+    stop: async () => (await import("./agent/stop.ts")).stopAgent(places.state),
+    logPath: `${places.state}/agent.log`,
+  };
+}
+
+async function agentHost(host: PodHost): Promise<AgentHost> {
+  const { findCgroupMount } = await import("./native/host.ts");
+  const { default: packageJson } = await import("../package.json");
+  return {
+    state: host.places.state,
+    cgroup: { mount: findCgroupMount()?.path ?? "", root: host.facts().cgroup.root },
+    version: packageJson.version,
+    own: (uid, signal) => host.own(uid, signal),
   };
 }
 

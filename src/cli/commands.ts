@@ -70,6 +70,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "which kernel namespaces and control groups a pod has",
     load: async () => (await import("./commands/ns.ts")).ns,
   },
+  agent: {
+    summary: "the background process that looks after detached pods",
+    load: async () => (await import("./commands/agent.ts")).agent,
+  },
   pull: {
     summary: "bring images from registries",
     load: async () => (await import("./commands/pull.ts")).pull,

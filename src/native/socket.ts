@@ -19,6 +19,17 @@ export interface SocketHandlers {
   closed(): void;
 }
 
+let sleepsDeeply = false;
+
+/**
+ * For a process that lives long and does little: while Bun has one connected socket its loop wakes
+ * every second to look for timeouts, and a stream of a file does not. Loading streams takes time,
+ * which is why commands do without.
+ */
+export function sleepDeeply(): void {
+  sleepsDeeply = true;
+}
+
 /** Owns its descriptor. */
 export class DescriptorSocket implements Disposable {
   readonly fd: number;
@@ -58,6 +69,7 @@ export class DescriptorSocket implements Disposable {
   }
 
   async listen(handlers: SocketHandlers): Promise<void> {
+    if (sleepsDeeply) return this.#listenAsleep(handlers);
     // The descriptor that Bun takes is its own to close. The overload for `fd` is missing from its
     // types.
     const options = {
@@ -71,6 +83,25 @@ export class DescriptorSocket implements Disposable {
     const connect = Bun.connect as (options: unknown) => Promise<{ end(): void }>;
     this.#reader = await connect(options);
     if (this.#closed) this.#reader.end();
+  }
+
+  #listenAsleep(handlers: SocketHandlers): void {
+    const fd = duplicate(this.fd);
+    const reader = Bun.file(fd).stream().getReader();
+    this.#reader = { end: () => void reader.cancel().catch(() => {}) };
+    const read = async (): Promise<void> => {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        handlers.data(value);
+      }
+    };
+    void read()
+      .catch(() => {}) // A connection that breaks has ended.
+      .then(() => {
+        closeFd(fd); // The stream leaves that to us.
+        handlers.closed();
+      });
   }
 
   /** One message; the descriptors ride on its first byte and stay the caller's. */

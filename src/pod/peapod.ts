@@ -264,6 +264,12 @@ export class PodHost implements AsyncDisposable {
     return readPodState(`${this.places.state}/pods/${uid}`);
   }
 
+  /** For an agent: see `ownPod`. */
+  async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
+    const { ownPod } = await import("./own.ts");
+    return ownPod(`${this.places.state}/pods/${uid}`, signal);
+  }
+
   async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
     const { commitContainer } = await import("./commit.ts");
     const state = await this.stateOf(name);

@@ -50,6 +50,11 @@ export interface OpenOptions extends PolicyOptions {
   };
   /** How images are found. */
   readonly images?: ImageOptions;
+  /**
+   * Whether a detached pod that may need an owner (restarts, probes, hooks) starts the background
+   * agent where none runs. Default true; false for a host that brings its own.
+   */
+  readonly agent?: boolean;
   /** Keepers ready before there is a pod for them: a start has less to wait for. */
   readonly pool?: PoolOptions;
   /** Pods that may run at once through this object; further ones queue. Default: no bound. */
