@@ -18,6 +18,8 @@ export interface DialAddress {
 /** The keeper's own limit. */
 const timeoutMsMax = 600_000;
 
+type SendDial = (body: Uint8Array, fds: readonly number[]) => Promise<Reply>;
+
 /** Worded as Go does, since people look for these texts. */
 export class DialError extends Error {
   readonly isTimeout: boolean;
@@ -41,18 +43,11 @@ export class DialError extends Error {
  * Bun reads the keeper's, and drops descriptors.
  */
 export async function dialThrough(
-  request: (body: Uint8Array, fds: readonly number[]) => Promise<Reply>,
+  request: SendDial,
   address: DialAddress,
   timeoutMs: number,
 ): Promise<number> {
-  const [head, tail] = addressWords(address.host);
-  const body = packStruct(dial, {
-    family: families.indexOf(isIPv4(address.host) ? "tcp4" : "tcp6"),
-    port: address.port,
-    address_head: head,
-    address_tail: tail,
-    timeout_ms: Math.min(Math.max(1, Math.ceil(timeoutMs)), timeoutMsMax),
-  });
+  const body = encodeDial(address, timeoutMs);
   const [ours, theirs] = DescriptorSocket.pair();
   using channel = ours;
   let answer: Promise<Reply>;
@@ -64,6 +59,27 @@ export async function dialThrough(
   const reply = await answer;
   if (reply.status === "ok") return channel.receiveDescriptor();
   throw new DialError(address, reply);
+}
+
+/** Without a socket to send it over, the keeper closes the connection that it has made. */
+export async function tryThrough(
+  request: SendDial,
+  address: DialAddress,
+  timeoutMs: number,
+): Promise<void> {
+  const reply = await request(encodeDial(address, timeoutMs), []);
+  if (reply.status !== "ok") throw new DialError(address, reply);
+}
+
+function encodeDial({ host, port }: DialAddress, timeoutMs: number): Uint8Array {
+  const [head, tail] = addressWords(host);
+  return packStruct(dial, {
+    family: families.indexOf(isIPv4(host) ? "tcp4" : "tcp6"),
+    port,
+    address_head: head,
+    address_tail: tail,
+    timeout_ms: Math.min(Math.max(1, Math.ceil(timeoutMs)), timeoutMsMax),
+  });
 }
 
 /** The bytes of the address as they lie in memory, in two words. */

@@ -160,8 +160,17 @@ export class KeeperClient implements Disposable {
   /** Resolves with a connected descriptor of the pod's network, for the caller to close. */
   async dial(address: DialAddress, timeoutMs: number): Promise<number> {
     const { dialThrough } = await import("./dial.ts");
-    return dialThrough((body, fds) => this.#request("dial", body, fds), address, timeoutMs);
+    return dialThrough(this.#sendDial, address, timeoutMs);
   }
+
+  /** As `dial`, but the connection is closed at once: it rejects where none can be made. */
+  async tryDial(address: DialAddress, timeoutMs: number): Promise<void> {
+    const { tryThrough } = await import("./dial.ts");
+    return tryThrough(this.#sendDial, address, timeoutMs);
+  }
+
+  readonly #sendDial = (body: Uint8Array, fds: readonly number[]) =>
+    this.#request("dial", body, fds);
 
   end(graceMs: number): Promise<Reply> {
     return this.#request("end", packStruct(end, { grace_ms: graceMs }));

@@ -17,7 +17,7 @@ const timeout_ms_max = 10 * std.time.ms_per_min;
 
 pub const Dial = struct {
     socket: Fd = .none,
-    /// The connected socket goes back over this one.
+    /// The connected socket goes back over this one; without it the answer is all that is wanted.
     channel: Fd = .none,
     client: Client = .{},
     deadline_ns: i64 = 0,
@@ -33,11 +33,8 @@ pub fn begin(
     var fds = connection_file.takeDescriptors(keeper, index, fds_count);
     for (fds[1..]) |*surplus| surplus.release();
     var dial: Dial = .{ .channel = fds[0], .client = client };
-    const wish = check(body);
-    if (wish == null or !dial.channel.isOpen()) {
-        return finish(keeper, &dial, .invalid, .none, .SUCCESS);
-    }
-    open(keeper, &dial, wish.?);
+    const wish = check(body) orelse return finish(keeper, &dial, .invalid, .none, .SUCCESS);
+    open(keeper, &dial, wish);
 }
 
 fn check(body: []align(8) const u8) ?*const protocol.Dial {
@@ -148,6 +145,7 @@ pub fn onTime(keeper: *Keeper, now: i64) void {
 
 /// The answer follows the socket, so that whoever reads the answer finds the socket there.
 fn handOver(keeper: *Keeper, dial: *Dial) void {
+    if (!dial.channel.isOpen()) return finish(keeper, dial, .ok, .none, .SUCCESS);
     const passed = sendDescriptor(dial.channel.raw, dial.socket.raw);
     const status: protocol.Status = if (passed == .SUCCESS) .ok else .failed;
     finish(keeper, dial, status, if (status == .ok) .none else .sendmsg, passed);

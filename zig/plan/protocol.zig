@@ -130,7 +130,7 @@ pub const KillTree = extern struct { process: u32, _: u32 = 0 };
 pub const Family = enum(u32) { tcp4, tcp6 };
 
 /// A connection made in the pod's network namespace. Comes with a unix socket, over which the
-/// connected one goes back, nonblocking, before the answer.
+/// connected one goes back, nonblocking, before the answer; or without, and is closed again.
 pub const Dial = extern struct {
     /// A `Family`.
     family: u32,

@@ -143,9 +143,7 @@ export class ContainerProbes implements Disposable {
     if (result) this.#take(worker, result);
     // What the answer led to may have ended these probes.
     if (worker.isStopped || worker.state.isOnHold) return;
-    // A probe that took longer than its period is asked again at once.
-    const nextMs = worker.dueMs + this.#clock.scaled(worker.spec.periodMs);
-    this.#schedule(worker, Math.max(nextMs, performance.now()));
+    this.#schedule(worker, nextTurn(worker.dueMs, this.#clock.scaled(worker.spec.periodMs)));
   }
 
   async #ask(worker: Worker): Promise<HandlerResult | undefined> {
@@ -183,6 +181,18 @@ export class ContainerProbes implements Disposable {
     if (kind === "startup") this.#started();
   }
 }
+
+/**
+ * All probes fall into step after their first, so that many cost few wake-ups: a probe a second
+ * that wakes the process alone costs three times one in company. A probe that took longer than its
+ * period is asked again at once.
+ */
+function nextTurn(dueMs: number, periodMs: number): number {
+  const stepMs = Math.min(periodMs / 2, stepMsMax);
+  return Math.max(Math.ceil((dueMs + periodMs) / stepMs) * stepMs, performance.now());
+}
+
+const stepMsMax = 500;
 
 function remember({ kind, state }: Worker, { isReady, memories }: Resumed): ProbeState {
   const { result: last, run } = memories[kind] ?? { result: state.last, run: state.run };

@@ -24,6 +24,7 @@ export function podTarget({ ports, client, exec, ...names }: TargetParts): Probe
       throw new Error(`container ${names.container} has no port ${JSON.stringify(ref)}`);
     },
     dial: async (address, timeoutMs) => (await client()).dial(address, timeoutMs),
+    tryDial: async (address, timeoutMs) => (await client()).tryDial(address, timeoutMs),
     exec: async (command, { timeoutMs, outputBytesMax, signal }) => {
       await using running = exec(command, {
         container: names.container,

@@ -16,6 +16,11 @@ export interface ProbeTarget {
     address: { readonly host: string; readonly port: number },
     timeoutMs: number,
   ) => Promise<number>;
+  /** The same, without keeping the connection. */
+  readonly tryDial: (
+    address: { readonly host: string; readonly port: number },
+    timeoutMs: number,
+  ) => Promise<void>;
   /** Rejects where the command could not be run at all. */
   readonly exec: (
     command: readonly string[],
