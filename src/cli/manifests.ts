@@ -1,5 +1,5 @@
-// Manifests as the command line names them: files, directories, addresses, and `-` for what comes in
-// by stdin.
+// Manifests as the command line names them: files, directories, addresses, and `-` for what comes
+// in by stdin.
 
 import { PodError } from "../errors/pod-error.ts";
 import type { ManifestSet, ManifestText, ReadOptions } from "../read/pod-manifest/read.ts";

@@ -144,7 +144,9 @@ test("a manifest that cannot be read says why", async () => {
   });
   expect(await peapod(["validate", "src"])).toEqual({
     out: "",
-    err: "error[manifest.unreadable] cannot read src: it is a directory\n",
+    err: `error[manifest.unreadable] cannot read src: it is a directory without manifests
+  hint   manifests end in .yaml, .yml or .json; --recursive looks into the directories below
+`,
     status: 125,
   });
 });

@@ -46,11 +46,19 @@ export function readSecret(tree: Tree, name: string): ReadData {
     binaries.delete(key);
     texts.set(key, text);
   }
+  const kind = get(tree, "type");
+  const isTyped = kind === undefined || typeof kind === "string";
   const type = getText(tree, "type") ?? "Opaque";
   const object = { name, type, texts, binaries };
   return {
     object,
-    flaws: [...data.flaws, ...written.flaws, ...checkType(object), ...checkSize(object)],
+    flaws: [
+      ...(isTyped ? [] : [invalid("type", "must be a string")]),
+      ...data.flaws,
+      ...written.flaws,
+      ...checkType(object),
+      ...checkSize(object),
+    ],
   };
 }
 

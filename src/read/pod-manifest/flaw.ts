@@ -32,7 +32,7 @@ export function problemOf(flaw: Flaw, origin: Origin): PodError {
   });
 }
 
-/** All problems as one, in the order of the files and their lines; undefined when there are none. */
+/** All problems as one, in the order of files and lines; undefined when there are none. */
 export function joinProblems(problems: readonly PodError[]): PodError | undefined {
   const files = [...new Set(problems.map(({ origin }) => origin?.file))];
   const sorted = problems.toSorted(

@@ -68,7 +68,8 @@ function checkHandler(item: Item, kinds: readonly string[], container: Item): Fl
 /** A kubelet finds out at every probe, and only its log says so. */
 function checkPort({ tree, field }: Item, container: Item): Flaw[] {
   const name = getText(tree, "port");
-  if (name === undefined) return [];
+  // A text that is no name has been complained about.
+  if (name === undefined || !/^[-a-z0-9]{1,15}$/.test(name)) return [];
   if (each(container, "ports").some((port) => get(port.tree, "name") === name)) return [];
   const flaw = invalid(`${field}.port`, `not found: ${show(name)}`);
   return [{ ...flaw, hint: "a name must be that of one of the container's ports" }];

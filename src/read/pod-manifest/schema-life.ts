@@ -9,14 +9,9 @@ import { HeaderName, PortName, text } from "./text.ts";
 const alpha = "the field is alpha; a cluster drops it unless its feature gate is on";
 const commandsMax = 255;
 
-/** Kubernetes' IntOrString: of a text the container's ports are searched. */
+/** Kubernetes' IntOrString: a text is the name of one of the container's ports. */
 const Port = once(() =>
-  z.union([PortNumber(), PortName()], {
-    error: ({ input }) =>
-      typeof input === "string"
-        ? "must be the name of a port: lower case letters, digits and hyphens, at most 15"
-        : "must be between 1 and 65535, inclusive",
-  }),
+  z.union([PortNumber(), PortName()], { error: "must be the number or the name of a port" }),
 );
 
 const Exec = once(() => fields({ command: filledListOf(z.string(), entriesMax) }));

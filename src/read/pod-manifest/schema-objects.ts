@@ -26,7 +26,7 @@ export const Secret = once(() =>
   fields({
     ...head(),
     metadata: QuietMetadata(),
-    type: later(Text),
+    type: later(Anything),
     data: later(Anything),
     stringData: later(Anything),
     immutable: inert(() => z.boolean(), neverChanged),
