@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { fuzz } from "../test/fuzz/fuzzer.ts";
 import type { FuzzTarget } from "../test/fuzz/fuzzer.ts";
 import { keeperTarget } from "../test/fuzz/keeper-target.ts";
+import { layerTarget } from "../test/fuzz/layer-target.ts";
 import { manifestTarget } from "../test/fuzz/manifest-target.ts";
 import { planTarget } from "../test/fuzz/plan-target.ts";
 import { usersTarget } from "../test/fuzz/users-target.ts";
@@ -22,12 +23,13 @@ const { values, positionals } = parseArgs({
 });
 
 using users = usersTarget();
+using layers = layerTarget();
 const targets: readonly FuzzTarget[] = [
   planTarget,
   manifestTarget,
   users,
-  // Keepers are real, and need root.
-  ...(process.getuid?.() === 0 ? [keeperTarget] : []),
+  // Keepers and the files of layers are real, and need root.
+  ...(process.getuid?.() === 0 ? [keeperTarget, layers] : []),
 ];
 const unknown = positionals.filter((name) => targets.every((target) => target.name !== name));
 if (unknown.length > 0) {

@@ -1,8 +1,10 @@
-// A few seconds of each fuzzer that needs no root. `bun run fuzz` goes on for longer.
+// A few seconds of each fuzzer but the keeper's. `bun run fuzz` goes on for longer.
 
 import { expect, test } from "bun:test";
+import { testOrSkip } from "../support/must-run.ts";
 import { fuzz, randomFrom } from "./fuzzer.ts";
 import type { FuzzTarget } from "./fuzzer.ts";
+import { layerTarget } from "./layer-target.ts";
 import { manifestTarget } from "./manifest-target.ts";
 import { planTarget } from "./plan-target.ts";
 import { usersTarget } from "./users-target.ts";
@@ -31,6 +33,13 @@ test("any text for a manifest is read or refused with a place", () =>
 
 test("any passwd and group give ids in range or a refusal", async () => {
   using target = usersTarget();
+  await expectNoFailure(target);
+});
+
+const rootTest = testOrSkip(process.getuid?.() === 0, "needs root");
+
+rootTest("any bytes for a layer are unpacked in its place or refused", async () => {
+  using target = layerTarget();
   await expectNoFailure(target);
 });
 
