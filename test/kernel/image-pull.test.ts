@@ -131,6 +131,43 @@ imageTest("pull secrets are tried in turn, each at its own registry alone", asyn
   expect(await pullWith(secret(guarded.host, "wrong"), right)).toBe("no error");
 });
 
+imageTest(
+  "a registry with a token server is pulled from and pushed to with its tokens",
+  async () => {
+    await using guarded = await TestRegistry.start({ user, token: true });
+    const target = `${guarded.host}/team/app`;
+    // Not at once: the token server answers in this process.
+    const skopeo = ["skopeo", "copy", "-q", "--dest-tls-verify=false", "--dest-creds"];
+    const from = `oci:${join(archives.path, "layout:one")}`;
+    const words = [...skopeo, `alice:${user.password}`, from, `docker://${target}:one`];
+    expect(await Bun.spawn(words).exited).toBe(0);
+    const images = openImages();
+    expect(await codeOf(images.pull(`${target}:one`))).toBe("image.denied");
+    expect(guarded.tokens?.asked.at(-1)).toBe("repository:team/app:pull?");
+    const docker = join(folder, "docker-token");
+    mkdirSync(docker);
+    process.env["DOCKER_CONFIG"] = docker;
+    const auth = (password: string) => Buffer.from(`alice:${password}`).toString("base64");
+    const write = (password: string) => {
+      const auths = { [guarded.host]: { auth: auth(password) } };
+      writeFileSync(join(docker, "config.json"), JSON.stringify({ auths }));
+    };
+    try {
+      write("wrong");
+      expect(await codeOf(images.pull(`${target}:one`))).toBe("image.denied");
+      write(user.password);
+      const pulled = await images.pull(`${target}:one`);
+      guarded.tokens?.asked.splice(0);
+      const digest = await images.push(`${target}:one`, `${target}:two`);
+      expect(new Set(guarded.tokens?.asked)).toEqual(new Set(["repository:team/app:pull,push"]));
+      const again = await openImages().pull(`${target}:two`);
+      expect([again.id, again.digests]).toEqual([pulled.id, [`${target}@${digest}`]]);
+    } finally {
+      delete process.env["DOCKER_CONFIG"];
+    }
+  },
+);
+
 imageTest("a registry with TLS is believed by its certificate, or not at all", async () => {
   await using secure = await TestRegistry.start({ tls: true });
   const target = `${secure.host}/team/app:one`;

@@ -1,10 +1,16 @@
 // Pods of images: pulled from a real registry, stacked, and run as the image says.
 
 import { expect } from "bun:test";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { Images } from "../../src/image/images.ts";
+import { openPeapod } from "../../src/index.ts";
 import { answersOf, hostMissing, openTestHost } from "../support/host.ts";
 import { ImageFolder } from "../support/images.ts";
 import { testOrSkip } from "../support/must-run.ts";
-import { imageToolsMissing, TestRegistry } from "../support/registry.ts";
+import { imageToolsMissing, pushLayout, run, TestRegistry } from "../support/registry.ts";
+import { listTree } from "../support/trees.ts";
 
 const missing = hostMissing ?? imageToolsMissing;
 const imageTest = testOrSkip(missing === undefined, missing ?? "");
@@ -43,3 +49,116 @@ imageTest("a pod runs what its image says, as the user it names", async () => {
   });
   await pod.down();
 });
+
+/** A registry with TLS and a password, and what both we and skopeo need to be let in. */
+async function openGuarded(): Promise<
+  AsyncDisposable & {
+    readonly registry: TestRegistry;
+    readonly hosts: string;
+    readonly flags: readonly string[];
+  }
+> {
+  const user = { name: "alice", password: "se:cret" };
+  const registry = await TestRegistry.start({ user, tls: true });
+  const folder = mkdtempSync(join(tmpdir(), "peapod-guarded-"));
+  const hosts = join(folder, "hosts");
+  mkdirSync(join(hosts, registry.host), { recursive: true });
+  const text = `server = "${registry.url}"\nca = "${registry.certificate}"\n`;
+  writeFileSync(join(hosts, registry.host, "hosts.toml"), text);
+  const auth = Buffer.from(`${user.name}:${user.password}`).toString("base64");
+  const config = join(folder, "config.json");
+  writeFileSync(config, JSON.stringify({ auths: { [registry.host]: { auth } } }));
+  process.env["DOCKER_CONFIG"] = folder;
+  return {
+    ...{ registry, hosts, flags: ["--authfile", config, "--tls-verify=false"] },
+    [Symbol.asyncDispose]: async () => {
+      delete process.env["DOCKER_CONFIG"];
+      rmSync(folder, { recursive: true });
+      await registry[Symbol.asyncDispose]();
+    },
+  };
+}
+
+imageTest(
+  "pulled, run, committed, pushed and pulled again it is one image for all tools",
+  async () => {
+    await using guarded = await openGuarded();
+    const { registry, hosts, flags } = guarded;
+    using folder = new ImageFolder();
+    const layers = [
+      folder.archive({ "etc/gone": "gone", "etc/kept": "kept", "srv/old": "old" }, true),
+      folder.archive({ "srv/new": "new" }),
+    ];
+    const base = `${registry.host}/team/app:base`;
+    const entry = ["--config.entrypoint", "/probe"];
+    const creds = ["--dest-creds", "alice:se:cret"];
+    pushLayout(folder.layout("base", layers, entry), base, ...creds);
+
+    await using host = await openTestHost({ images: { hostsDirectories: [hosts] } });
+    host.opensItself = false;
+    const words = ["unlink", "/etc/gone", "create", "/srv/made", "made", "pause"];
+    const pod = await host.up(podOfImage("web", base, { args: words }));
+    await using peapod = await openPeapod({
+      ...host.places,
+      images: { hostsDirectories: [hosts] },
+    });
+    const changes = ["deleted /etc/gone", "added /srv/made"];
+    const told = async () =>
+      (await peapod.diff("web")).map(({ change, path }) => `${change} ${path}`);
+    for (let tries = 0; tries < 100 && (await told()).length < 2; tries += 1) await Bun.sleep(20);
+    expect(await told()).toEqual(changes);
+    const name = `${registry.host}/team/app:patched`;
+    expect(await peapod.commit("web", name)).toBe(name);
+    await pod.down();
+    const digest = await peapod.images.push(name);
+
+    const inspect = run(["skopeo", "inspect", ...flags, `docker://${name}`]);
+    const theirs = JSON.parse(inspect) as { Digest: string; Layers: string[] };
+    const other = new Images(join(folder.path, "other"), { hostsDirectories: [hosts] });
+    const image = await other.pull(name);
+    expect(theirs.Digest).toBe(digest);
+    expect(image.digests).toEqual([`${registry.host}/team/app@${digest}`]);
+    expect(image.layers.map((layer) => layer.digest)).toEqual(theirs.Layers);
+
+    // umoci unpacks what skopeo fetched; overlayfs shows what we did.
+    const layout = `${join(folder.path, "theirs")}:one`;
+    const from = flags.map((flag) =>
+      flag.replace("--tls", "--src-tls").replace("--authfile", "--src-authfile"),
+    );
+    run(["skopeo", "copy", "-q", ...from, `docker://${name}`, `oci:${layout}`]);
+    const bundle = join(folder.path, "bundle");
+    run(["umoci", "raw", "unpack", "--image", layout, bundle]);
+    const merged = mergedTree(image.layers.map(({ path = "" }) => path));
+    // The top is the writable layer's in a container, whatever layers say of it.
+    expect({ ...merged, ".": "" }).toEqual({ ...listTree(bundle), ".": "" });
+
+    const again = podOfImage("again", name, { args: ["ls", "/etc", "read", "/srv/made"] });
+    await using next = await host.up({ ...again, spec: { ...again.spec } });
+    const { app } = await answersOf(next);
+    expect(app).toMatchObject({ "read /srv/made": "made" });
+    expect(Object.keys(app?.["ls /etc"] ?? {})).not.toContain("gone");
+    await next.down();
+  },
+  30_000,
+);
+
+/** As overlayfs stacks them, in a mount namespace that goes at once; the lowest first. */
+function mergedTree(layers: readonly string[]): Record<string, string> {
+  const place = mkdtempSync(join(tmpdir(), "peapod-merged-"));
+  const trees = join(import.meta.dir, "../support/trees.ts");
+  const script = join(place, "list.ts");
+  const result = join(place, "result.json");
+  writeFileSync(
+    script,
+    `import { listTree } from ${JSON.stringify(trees)};
+     await Bun.write(${JSON.stringify(result)}, JSON.stringify(listTree(${JSON.stringify(join(place, "all"))})));`,
+  );
+  mkdirSync(join(place, "all"));
+  const lower = layers.toReversed().join(":");
+  const mount = `mount -t overlay none -o lowerdir=${lower} ${join(place, "all")}`;
+  const words = ["unshare", "-m", "--propagation", "private", "sh", "-c"];
+  run([...words, `${mount} && ${process.execPath} ${script}`]);
+  const found: Record<string, string> = JSON.parse(readFileSync(result, "utf8"));
+  rmSync(place, { recursive: true });
+  return found;
+}

@@ -4,6 +4,8 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TokenServer } from "./token-server.ts";
+import { startTokenServer } from "./token-server.ts";
 
 const tools = ["docker-registry", "skopeo", "umoci", "openssl", "tar"];
 
@@ -19,6 +21,8 @@ export const imageToolsMissing: string | undefined =
 export interface RegistryOptions {
   readonly user?: { readonly name: string; readonly password: string };
   readonly tls?: boolean;
+  /** `user` is known to a token server instead of to the registry itself. */
+  readonly token?: boolean;
   /** Where it keeps things; its own folder when left out. */
   readonly storage?: string;
 }
@@ -28,6 +32,8 @@ export class TestRegistry implements AsyncDisposable {
   readonly port: number;
   readonly #options: RegistryOptions;
   #child: ReturnType<typeof Bun.spawn> | undefined;
+  /** Of a registry with `token`. */
+  tokens: TokenServer | undefined;
 
   private constructor(port: number, options: RegistryOptions) {
     this.port = port;
@@ -54,16 +60,21 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   async #configure(): Promise<void> {
-    const { user, tls } = this.#options;
+    const { user, tls, token } = this.#options;
     const storage = this.#options.storage ?? join(this.folder, "storage");
     mkdirSync(storage, { recursive: true });
-    if (tls) makeCertificate(this.folder);
+    if (tls || token) makeCertificate(this.folder);
     if (user) {
       const hash = await Bun.password.hash(user.password, { algorithm: "bcrypt", cost: 4 });
       writeFileSync(join(this.folder, "htpasswd"), `${user.name}:${hash}\n`);
     }
     const certificate = { certificate: this.certificate, key: join(this.folder, "key.pem") };
-    const auth = { htpasswd: { realm: "test", path: join(this.folder, "htpasswd") } };
+    if (token && user) {
+      this.tokens = startTokenServer(join(this.folder, "key.pem"), this.certificate, user);
+    }
+    const auth = this.tokens?.auth ?? {
+      htpasswd: { realm: "test", path: join(this.folder, "htpasswd") },
+    };
     const configuration = {
       version: "0.1",
       log: { level: "error", accesslog: { disabled: true } },
@@ -95,6 +106,7 @@ export class TestRegistry implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    this.tokens?.[Symbol.dispose]();
     await this.kill();
     rmSync(this.folder, { recursive: true, force: true });
   }
