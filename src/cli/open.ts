@@ -11,9 +11,13 @@ type PlaceFlags = Pick<
   "root" | "state" | "logs" | "cgroup-root" | "missing-controllers" | "network" | "network-range"
 >;
 
-export async function openFromFlags(flags: PlaceFlags, io: Io): Promise<Peapod> {
+export async function openFromFlags(
+  flags: PlaceFlags,
+  io: Io,
+  more: OpenOptions = {},
+): Promise<Peapod> {
   const { openPeapod } = await import("../open.ts");
-  return openPeapod(openOptions(flags, io));
+  return openPeapod({ ...openOptions(flags, io), ...more });
 }
 
 function openOptions(flags: PlaceFlags, io: Io): OpenOptions {

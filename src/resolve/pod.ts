@@ -94,7 +94,8 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
       hostname: printHostname(hostname),
       resolvConf: printResolvConfFor(),
     },
-    sysctls: sysctlsOf(spec, options),
+    // Set with the sandbox, which is there when a container starts again.
+    sysctls: options.launches ? [] : sysctlsOf(spec, options),
     volumes: spec.volumes.map((volume) => resolveVolume(spec, volume, facts, options)),
     containers: (options.launches ?? firstLaunches(spec)).map((launch) =>
       resolveContainer(texts, launch, hostname, facts, options),

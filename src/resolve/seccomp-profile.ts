@@ -147,8 +147,7 @@ export function parseSeccompProfile(
 ): SeccompProfile {
   const value = parse(text, fail);
   if (!isProfile.Check(value)) {
-    const [first] = isProfile.Errors(value);
-    throw fail(first ? `${first.instancePath || "it"} ${first.message}` : "it is no profile");
+    throw fail(complaintOf(isProfile.Errors(value)));
   }
   if (value.listenerPath !== undefined) throw fail("listenerPath: nobody here listens");
   const otherwise = actionOf(value.defaultAction, value.defaultErrnoRet, fail);
@@ -166,6 +165,14 @@ export function parseSeccompProfile(
     foreign: foreignOf(value, target, fail),
     flags: flagsOf(value.flags, fail),
   };
+}
+
+function complaintOf([first]: ReturnType<typeof isProfile.Errors>): string {
+  if (first === undefined) return "it is no profile";
+  const { instancePath, message, keyword } = first;
+  // What the format does not have is a schema that nothing fits.
+  if (keyword === "boolean") return `the format has no field ${instancePath}`;
+  return `${instancePath || "it"} ${message}`;
 }
 
 const enosys: SeccompAction = { kind: "errno", errno: 38 };

@@ -21,6 +21,7 @@ export const safeSysctls: ReadonlySet<string> = new Set([
   "net.ipv4.tcp_wmem",
 ]);
 
+const hosts = "is the host's, not the pod's";
 /** Of the network or IPC namespace; all others are the host's. */
 const namespaced = /^(net\.|kernel\.(shm|msg)|kernel\.sem$|fs\.mqueue\.)/;
 
@@ -33,13 +34,14 @@ export function resolveSysctls(spec: PodSpec, allowed: readonly string[]): Resol
       code: "pod.sysctl-forbidden",
       message: `forbidden sysctl: ${JSON.stringify(name)} ${why}`,
       origin: originOf(spec, `${field}.name`),
+      ...(why === hosts && { hint: "set it on the host; it holds for everything there" }),
     });
   });
 }
 
 function refusalOf(name: string, allowed: readonly string[]): string | undefined {
   if (safeSysctls.has(name)) return undefined;
-  if (!namespaced.test(name)) return "is the host's, not the pod's";
+  if (!namespaced.test(name)) return hosts;
   const isAllowed = allowed.some((pattern) =>
     pattern.endsWith("*") ? name.startsWith(pattern.slice(0, -1)) : name === pattern,
   );

@@ -92,6 +92,30 @@ const cases: Readonly<Record<string, Case>> = {
     container: [...mounted.slice(0, 2), "- { name: data, mountPath: /data, subPath: link }"],
     spec: volume("hostPath: { path: FOLDER/rootfs/links }"),
   },
+  "container.runs-as-root": {
+    container: ["command: [/probe]", "securityContext: { runAsNonRoot: true }"],
+  },
+  "container.runs-as-root-written": {
+    container: ["command: [/probe]", "securityContext: { runAsUser: 0 }"],
+    spec: ["securityContext: { runAsNonRoot: true }"],
+  },
+  "host.security-module-missing": {
+    container: ["command: [/probe]", "securityContext: { seLinuxOptions: { level: s0 } }"],
+  },
+  "host.seccomp-profile-unusable": {
+    container: [
+      "command: [/probe]",
+      "securityContext: { seccompProfile: { type: Localhost, localhostProfile: no/such.json } }",
+    ],
+  },
+  "pod.sysctl-forbidden": {
+    container: ["command: [/probe]"],
+    spec: ['securityContext: { sysctls: [{ name: net.core.somaxconn, value: "9" }] }'],
+  },
+  "pod.sysctl-forbidden-host": {
+    container: ["command: [/probe]"],
+    spec: ['securityContext: { sysctls: [{ name: kernel.core_pattern, value: "|/x" }] }'],
+  },
   "launch.too-large": {
     container: mounted,
     spec: volume("emptyDir: {}"),
@@ -139,6 +163,7 @@ kernelTest("what a running pod cannot do is said in full", async () => {
   const throwing = async (attempt: () => unknown) => textOf((async () => attempt())());
   const small = new PodHost({ ...host.places, podsMax: 1, queueMax: 0 });
   await using running = await small.up(specOf(host), {});
+  const strict = host.another({ policy: "restricted" });
   const closed = host.another();
   await closed[Symbol.asyncDispose]();
   const said: Record<string, string> = {
@@ -146,6 +171,7 @@ kernelTest("what a running pod cannot do is said in full", async () => {
     "pod.not-found": await throwing(() => host.pods.get("nothing")),
     "pod.ambiguous": await throwing(() => host.pods.get("we")),
     "pod.queue-full": await textOf(small.up(specOf(host, "late"), {})),
+    "pod.policy-violated": await textOf(strict.up(specOf(host, "late"), {})),
     "pod.closed": await textOf(closed.up(specOf(host, "late"), {})),
     "container.unknown": await throwing(() => pod.container("third")),
     "container.not-running": await textOf(other.exec(["/probe", "ids"]).result),

@@ -135,7 +135,7 @@ export class TestHost implements AsyncDisposable {
  * pods.
  */
 function isKept(path: string): boolean {
-  return /\/(rootfs|host-image|images|agent\.(lock|log))(\/|$)/.test(path);
+  return /\/(rootfs|host-image|images|root\/seccomp|agent\.(lock|log))(\/|$)/.test(path);
 }
 
 /** Opened warm: one pod has come and gone, so that what a process opens only once is open. */

@@ -7,12 +7,14 @@ import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
 import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
 import { openFromFlags } from "../open.ts";
+import { policyFlags, policyOptions } from "../policy-flags.ts";
 import { podLabel } from "../text.ts";
 
 const usage = "plan FILE… [flags]";
 
 const flagTable = {
   ...manifestFlags,
+  ...policyFlags,
   "show-secrets": { kind: "switch", help: "print values of Secrets too" },
 } as const satisfies FlagTable;
 
@@ -30,7 +32,7 @@ export const plan = defineCommand({
   run: async ({ flags, operands, io }) => {
     const names = manifestNames(operands, flags.file, usage);
     const { pods: specs } = await readManifests(names, flags);
-    await using peapod = await openFromFlags(flags, io);
+    await using peapod = await openFromFlags(flags, io, policyOptions(flags));
     const plans = await Promise.all(
       specs.map((spec) => planOf(peapod, spec, flags["show-secrets"])),
     );

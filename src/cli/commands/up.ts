@@ -14,6 +14,7 @@ import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
 import { noteInert, noteInertObjects } from "../inert.ts";
 import { note, openFromFlags } from "../open.ts";
+import { policyFlags, policyOptions } from "../policy-flags.ts";
 import { podLabel } from "../text.ts";
 import { formatElapsed } from "../time.ts";
 import { chromeTrace, printWaterfall } from "../waterfall.ts";
@@ -28,6 +29,7 @@ const flags = {
     help: "leave the pods running; print their names when all containers have started",
   },
   timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
+  ...policyFlags,
   timestamps: { kind: "switch", help: "put the time before every line" },
   "no-prefix": {
     kind: "switch",
@@ -65,7 +67,7 @@ export const up = defineCommand({
     const names = manifestNames(operands, invocation.flags.file, usage);
     const { pods: specs, documents } = await readManifests(names, invocation.flags);
     noteInertObjects(documents, io);
-    await using peapod = await openFromFlags(invocation.flags, io);
+    await using peapod = await openFromFlags(invocation.flags, io, policyOptions(invocation.flags));
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
     if (invocation.flags.detach) return await printObjects(pods, invocation);
