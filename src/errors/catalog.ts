@@ -54,6 +54,14 @@ const entries = {
     meaning: "Every address of the pods' range belongs to a pod.",
     hint: "end pods that are no longer needed, or choose a larger range with --network-range",
   },
+  "network.port-taken": {
+    meaning: "A port of this host that a pod wants to publish is somebody else's already.",
+    hint: "choose another hostPort, or end who has it",
+  },
+  "network.no-address": {
+    meaning: "A port is to be published at an address that this host does not have.",
+    hint: "leave hostIP out for all addresses, or see ip address for those there are",
+  },
   "network.failed": { meaning: "The kernel refused a part of the pod's network." },
   "host.not-linux": {
     meaning: "peapod makes Linux namespaces and control groups; no other system has them.",

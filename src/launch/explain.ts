@@ -74,7 +74,8 @@ function describePlace(reply: Reply, plan: Plan, step: Step): string {
 
 function describeFailure(reply: Reply, plan: Plan, step: Step): string {
   const call = calls[reply.call] ?? "an unknown call";
-  const said = reply.message === "" ? "" : `; the file system said: ${reply.message}`;
+  const who = step.op.op === "netlink" ? "it was about" : "the file system said";
+  const said = reply.message === "" ? "" : `; ${who}: ${reply.message}`;
   return `${describePlace(reply, plan, step)}: ${call} failed with ${describeErrno(reply.errno)}${said}`;
 }
 
@@ -124,6 +125,8 @@ function tell(
         code: "host.cgroup-unusable",
         message: `cannot set up the control group of ${subject}`,
       };
+    case "netlink":
+      return { code: "network.failed", message: `cannot set up the network of ${subject}` };
     default:
       return { code: "launch.failed", message: `cannot start ${subject}` };
   }

@@ -1,5 +1,6 @@
 // Questions to the kernel about interfaces and addresses of this network namespace.
 
+import { errnoName } from "./errno.ts";
 import { alloc } from "./memory.ts";
 import { closeFd, syscall, trySyscall } from "./syscalls.ts";
 
@@ -33,6 +34,53 @@ function ask(question: number, request: Uint8Array<ArrayBuffer>): boolean {
   }
 }
 
+const transports = {
+  TCP: { type: 1, protocol: 6 },
+  UDP: { type: 2, protocol: 17 },
+  SCTP: { type: 1, protocol: 132 },
+} as const;
+
+/**
+ * Whether this port of this host is to be had now: undefined, or why it is not. Where the kernel
+ * does not know the protocol, nobody has it.
+ */
+export function tryBind(
+  transport: keyof typeof transports,
+  address: Uint8Array,
+  port: number,
+): string | undefined {
+  const { type, protocol } = transports[transport];
+  const family = address.length === 16 ? AF_INET6 : AF_INET;
+  const socket = trySyscall("socket", family, type | SOCK_CLOEXEC, protocol);
+  if (socket < 0) return undefined;
+  try {
+    const [solSocket, reuseAddress, ipv6, v6Only, on] = [1, 2, 41, 26, alloc(4)];
+    on[0] = 1;
+    // Connections that have ended keep nobody out, but who listens does.
+    if (transport === "TCP") trySyscall("setsockopt", socket, solSocket, reuseAddress, on, 4);
+    if (family === AF_INET6) trySyscall("setsockopt", socket, ipv6, v6Only, on, 4);
+    const [name, bytes] = socketAddress(address, port);
+    const bound = trySyscall("bind", socket, name, bytes);
+    return bound < 0 ? errnoName(-bound) : undefined;
+  } finally {
+    closeFd(socket);
+  }
+}
+
+/** `struct sockaddr_in` or `sockaddr_in6`, and its size. */
+function socketAddress(
+  address: Uint8Array,
+  port: number,
+): readonly [Uint8Array<ArrayBuffer>, number] {
+  const isV6 = address.length === 16;
+  const name = alloc(28);
+  const view = new DataView(name.buffer);
+  view.setUint16(0, isV6 ? AF_INET6 : AF_INET, true);
+  view.setUint16(2, port);
+  name.set(address, isV6 ? 8 : 4);
+  return [name, isV6 ? 28 : 16];
+}
+
 /**
  * The address that this host has towards somewhere: nothing is sent, the kernel only chooses. 4 or
  * 16 bytes; undefined where it has no way there.
@@ -44,12 +92,9 @@ export function sourceAddress(towards: Uint8Array): Uint8Array | undefined {
   const socket = trySyscall("socket", family, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (socket < 0) return undefined;
   try {
-    const address = alloc(28);
-    const view = new DataView(address.buffer);
-    view.setUint16(0, family, true);
-    view.setUint16(2, 9); // The port for what nobody reads.
-    address.set(towards, at);
-    if (trySyscall("connect", socket, address, isV6 ? 28 : 16) < 0) return undefined;
+    const discard = 9;
+    const [address, bytes] = socketAddress(towards, discard);
+    if (trySyscall("connect", socket, address, bytes) < 0) return undefined;
     const size = alloc(4);
     new DataView(size.buffer).setUint32(0, 28, true);
     if (trySyscall("getsockname", socket, address, size) < 0) return undefined;

@@ -17,11 +17,14 @@ export const netlinkFamily = { route: 0, netfilter: 12 } as const;
 export class NetlinkError extends Error {
   /** `ENOENT` and the like. */
   readonly errno: string;
+  /** What was asked for, in the words of the batch. */
+  readonly label: string;
 
   constructor(label: string, errno: string) {
     super(`${label}: ${errno}`);
     this.name = "NetlinkError";
     this.errno = errno;
+    this.label = label;
   }
 }
 

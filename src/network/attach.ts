@@ -2,6 +2,7 @@
 // its keeper makes the interfaces. What is given here is taken back by `detachPod`, or by the
 // teardown plan with the same requests.
 
+import type { Origin } from "../errors/pod-error.ts";
 import { NetlinkError, NetlinkSocket } from "../native/netlink.ts";
 import { sourceAddress } from "../native/interfaces.ts";
 import type { PortSpec } from "../spec/pod-spec.ts";
@@ -10,25 +11,42 @@ import { formatAddress, nthAddress } from "./address.ts";
 import type { PodAddresses } from "./claims.ts";
 import { claimAddress, gatewayNumber, releaseAddress } from "./claims.ts";
 import type { HostNetwork } from "./host-network.ts";
+import type { Publishing } from "./ports.ts";
 import type { LinkAddress } from "./link.ts";
 import { composeHostSide, composePodSide } from "./link.ts";
 import type { SetElement } from "./rules-batch.ts";
 import { composeTableRemoval, RulesBatch } from "./rules-batch.ts";
 
-export async function attachPod(
-  network: HostNetwork,
-  uid: string,
-  ports: readonly PortSpec[],
-): Promise<ResolvedNetwork> {
-  const claimed = claimAddress(network, uid);
+export interface AttachWish {
+  readonly uid: string;
+  readonly ports: readonly PortSpec[];
+  readonly originOf: (field: string) => Origin;
+}
+
+export async function attachPod(network: HostNetwork, wish: AttachWish): Promise<ResolvedNetwork> {
+  const claimed = claimAddress(network, wish.uid);
   try {
-    const elements = elementsOf(claimed);
-    if (network.record.hasRules) await admit(network, elements);
-    return describeNetwork(network, uid, claimed, elements, ports);
+    const published = await publish(network, claimed, wish);
+    const elements = [...sourcesOf(claimed), ...(published?.elements ?? [])];
+    const attached = describeNetwork(network, wish, claimed, elements, published);
+    if (network.record.hasRules) await admit(network, elements, published);
+    published?.refuseOverlap(() => attached.link && detachPod(network, attached.link));
+    return attached;
   } catch (error) {
     releaseAddress(network.state, claimed.claim);
     throw error;
   }
+}
+
+/** Undefined where nothing is to be published, or nothing can be. */
+async function publish(
+  network: HostNetwork,
+  claimed: PodAddresses,
+  { ports, originOf }: AttachWish,
+): Promise<Publishing | undefined> {
+  if (!network.record.hasRules || ports.every(({ hostPort }) => hostPort === 0)) return undefined;
+  const { preparePublishing } = await import("./ports.ts");
+  return preparePublishing(network, claimed, ports, originOf);
 }
 
 /** Of a pod that never came up. */
@@ -49,10 +67,10 @@ function trySend(batch: NetlinkBatch): void {
 
 function describeNetwork(
   network: HostNetwork,
-  uid: string,
+  { uid, ports }: AttachWish,
   claimed: PodAddresses,
   elements: readonly SetElement[],
-  ports: readonly PortSpec[],
+  published: Publishing | undefined,
 ): ResolvedNetwork {
   const addresses = linkAddresses(network, claimed);
   const wish = {
@@ -61,7 +79,7 @@ function describeNetwork(
     group: network.group,
     mtu: network.record.mtu,
     addresses,
-    routeLoopback: false,
+    loopback: published?.loopback ?? { v4: false, v6: false },
   };
   return {
     podIPs: addresses.map(({ podText }) => podText),
@@ -71,10 +89,8 @@ function describeNetwork(
       claim: claimed.claim,
       host: composeHostSide(wish),
       pod: composePodSide(wish),
-      withdraw: network.record.hasRules
-        ? [composeElements(network, "delete", elements), composeTableRemoval(network.table)]
-        : [],
-      ports,
+      withdraw: composeWithdrawal(network, elements),
+      ports: published ? ports.filter(({ hostPort }) => hostPort > 0) : [],
     },
   };
 }
@@ -106,7 +122,7 @@ function hostAddress(gateway: Uint8Array): Uint8Array {
   return sourceAddress(gateway.length === 4 ? elsewhere[4] : elsewhere[16]) ?? gateway;
 }
 
-function elementsOf({ index, v4, v6 }: PodAddresses): SetElement[] {
+export function sourcesOf({ index, v4, v6 }: PodAddresses): SetElement[] {
   const mark = new Uint8Array(Uint32Array.of(index).buffer);
   const source = (set: string, address: Uint8Array): SetElement => ({
     set,
@@ -126,14 +142,27 @@ function composeElements(
   return batch.finish();
 }
 
+export function composeWithdrawal(
+  network: HostNetwork,
+  elements: readonly SetElement[],
+): NetlinkBatch[] {
+  if (!network.record.hasRules) return [];
+  return [composeElements(network, "delete", elements), composeTableRemoval(network.table)];
+}
+
 /** All elements or none; the table with its first pod. */
-async function admit(network: HostNetwork, elements: readonly SetElement[]): Promise<void> {
+async function admit(
+  network: HostNetwork,
+  elements: readonly SetElement[],
+  published: Publishing | undefined,
+): Promise<void> {
   using socket = new NetlinkSocket("netfilter");
   const batch = composeElements(network, "add", elements);
   for (;;) {
     try {
       return socket.send(batch);
     } catch (error) {
+      published?.explain(error);
       if (!(error instanceof NetlinkError) || error.errno !== "ENOENT") throw error;
     }
     const { makeTable } = await import("./make-table.ts");

@@ -12,8 +12,8 @@ export interface LinkWish {
   readonly group: number;
   readonly mtu: number;
   readonly addresses: readonly LinkAddress[];
-  /** A published port is to be reached by 127.0.0.1 of the host. */
-  readonly routeLoopback: boolean;
+  /** A published port is to be reached by the host's loopback addresses of these families. */
+  readonly loopback: Readonly<Record<"v4" | "v6", boolean>>;
 }
 
 export interface LinkAddress {
@@ -48,7 +48,7 @@ export function composeHostSide(wish: LinkWish): NetlinkBatch {
         writer.attributeU32(conf.rpFilter, 1);
         writer.attributeU32(conf.acceptRedirects, 0);
         writer.attributeU32(conf.sendRedirects, 0);
-        if (wish.routeLoopback) writer.attributeU32(conf.routeLocalnet, 1);
+        if (wish.loopback.v4) writer.attributeU32(conf.routeLocalnet, 1);
       }),
     );
     if (hasV6(wish)) noGeneratedAddress(writer);
@@ -62,8 +62,26 @@ export function composeHostSide(wish: LinkWish): NetlinkBatch {
     // What the host itself sends to the pod says that it comes from the gateway.
     writer.attribute(rta.preferredSource, gateway);
   }
+  if (wish.loopback.v6) routeLoopback6(writer, name, index);
   return writer.askForAnswer().finish();
 }
+
+/**
+ * What `route_localnet` is for IPv4: an answer for ::1 may come by this interface. It names the
+ * gateway until the connection is looked up; the kernel itself drops what comes for ::1 from
+ * elsewhere (net/ipv6/ip6_input.c).
+ */
+function routeLoopback6(writer: NetlinkWriter, name: string, index: number): void {
+  const [localTable, byAdministrator, local, append] = [255, 4, 2, 0x800];
+  writer.begin(`answers for ::1 by ${name}`, newRoute, flag.create | append);
+  writer.u8(afInet6).u8(128).u8(0).u8(0);
+  writer.u8(localTable).u8(byAdministrator).u8(0).u8(local).u32(0);
+  const afterLoopback = 4096;
+  writer.attribute(rta.destination, loopback6).attributeU32(rta.interface, index);
+  writer.attributeU32(rta.priority, afterLoopback);
+}
+
+const loopback6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
 
 /** The other end is born in the pod's namespace: one that is moved costs a grace period more. */
 function composePair(writer: NetlinkWriter, wish: LinkWish): void {
@@ -136,7 +154,7 @@ const conf = {
   rpFilter: 8,
   routeLocalnet: 26,
 } as const;
-const rta = { destination: 1, interface: 4, gateway: 5, preferredSource: 7 } as const;
+const rta = { destination: 1, interface: 4, gateway: 5, priority: 6, preferredSource: 7 } as const;
 const onLink = 4;
 
 /** Without a link-local address nothing is sent before the pod sends something. */

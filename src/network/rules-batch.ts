@@ -15,6 +15,7 @@ export const request = {
   newSet: 9,
   deleteSet: 11,
   newElement: 12,
+  getElement: 13,
   deleteElement: 14,
 } as const;
 
@@ -73,6 +74,37 @@ export interface SetElement {
   /** Of a map. */
   readonly value?: Uint8Array;
   readonly label: string;
+}
+
+/** All elements of a set, to be answered with a dump. */
+export function composeSetQuestion(table: string, set: string): NetlinkBatch {
+  const writer = new NetlinkWriter();
+  writer.begin(`set ${set}`, (nfTables << 8) | request.getElement, flag.dump);
+  writer.u32(inetFamily).attributeText(1, table).attributeText(2, set);
+  return writer.finish();
+}
+
+/** Of one message of such a dump. */
+export function readElements(body: Uint8Array): { key: Uint8Array; value: Uint8Array }[] {
+  const [familyBytes, elements, element, key, data, value] = [4, 3, 1, 1, 2, 1];
+  return inner(inner(body.subarray(familyBytes), elements)[0], element).map((found) => ({
+    key: inner(inner(found, key)[0], value)[0] ?? new Uint8Array(0),
+    value: inner(inner(found, data)[0], value)[0] ?? new Uint8Array(0),
+  }));
+}
+
+/** What attributes of this type hold. */
+function inner(bytes: Uint8Array | undefined, wanted: number): Uint8Array[] {
+  const found: Uint8Array[] = [];
+  const all = bytes ?? new Uint8Array(0);
+  const view = new DataView(all.buffer, all.byteOffset, all.byteLength);
+  for (let at = 0; at + 4 <= all.length;) {
+    const size = Math.max(view.getUint16(at, true), 4);
+    const type = view.getUint16(at + 2, true) & 0x3fff;
+    if (type === wanted) found.push(all.subarray(at + 4, at + size));
+    at += (size + 3) & ~3;
+  }
+  return found;
 }
 
 /** Fails as a whole: EBUSY while a pod has an element in a set, ENOENT without a table. */

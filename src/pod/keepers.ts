@@ -1,6 +1,7 @@
 // Keepers as processes: their control groups, the lean namespace they hand on, and their reaping.
 
-import { closeSync, mkdirSync, openSync, rmdirSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, mkdirSync, openSync, rmdirSync, writeFileSync } from "node:fs";
+import { dirname } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
 import type { KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperClient } from "../launch/keeper-client.ts";
@@ -10,7 +11,9 @@ import { reapWhenEnded } from "../native/process-end.ts";
 import { DescriptorSocket } from "../native/socket.ts";
 import { closeFd, openDirectoryFd, tryReap } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
+import type { NetworkRelease } from "../plan/teardown.ts";
 import { planTeardown } from "../plan/teardown.ts";
+import type { HostPath } from "../spec/paths.ts";
 import type { PodPlaces } from "../spec/resolved.ts";
 import type { KeeperRecord } from "./record.ts";
 import { isKeeperAlive, namespaceInode, readRecord } from "./record.ts";
@@ -136,7 +139,7 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
   // The keeper first: one whose start was cut off lives on without a record to be known by.
   killGroup(`${places.keepersParent}/${places.uid}`);
   killGroup(`${places.cgroupParent}/${places.cgroupName}`);
-  const plan = planTeardown(places, rangeClaim);
+  const plan = planTeardown(places, rangeClaim, await findNetwork(places));
   const { client, pidfd } = startKeeper({
     cgroup: -1,
     seed: -1,
@@ -159,6 +162,16 @@ export async function tearDownWithoutKeeper(places: PodPlaces, rangeClaim: strin
       ...(reply && { step: `operation ${reply.operation + 1} of its teardown` }),
     });
   }
+}
+
+/** Looked for where pods have had addresses at all. */
+async function findNetwork({
+  uid,
+  addressesParent,
+}: PodPlaces): Promise<NetworkRelease | undefined> {
+  if (!existsSync(addressesParent)) return undefined;
+  const { findRelease } = await import("../network/release.ts");
+  return findRelease(dirname(addressesParent) as HostPath, uid);
 }
 
 function killGroup(group: string): void {

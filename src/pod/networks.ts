@@ -7,6 +7,7 @@ import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
+import { originOf } from "../spec/pod-spec.ts";
 import { linkTarget } from "./state.ts";
 
 export type NetworkMode = "default" | "none";
@@ -31,8 +32,11 @@ export class Networks {
     for (const lack of network.record.lacks) this.#options.warn(lack);
     if (!network.record.hasLinks) return noNetwork;
     const { attachPod } = await import("../network/attach.ts");
-    const ports = spec.containers.flatMap((container) => container.ports);
-    return attachPod(network, uid, ports);
+    return attachPod(network, {
+      uid,
+      ports: [...spec.initContainers, ...spec.containers].flatMap(({ ports }) => ports),
+      originOf: (field) => originOf(spec, field),
+    });
   }
 
   /** What its keeper has not given back, if anything. */

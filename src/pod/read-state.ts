@@ -70,6 +70,7 @@ const PodStateSchema = Type.Object({
     namesParent: Text,
     nameLink: Text,
     rangesParent: Text,
+    addressesParent: Text,
     dataParent: Text,
     logsParent: Text,
     logsName: Text,
@@ -77,6 +78,24 @@ const PodStateSchema = Type.Object({
     cgroupName: Text,
     keepersParent: Text,
   }),
+  /** Missing where the pod has no address of its own. */
+  network: Type.Optional(
+    Type.Object({
+      podIPs: Type.Array(Text),
+      hostIPs: Type.Array(Text),
+      interface: Text,
+      ports: Type.Array(
+        Type.Object({
+          field: Text,
+          name: Text,
+          containerPort: Type.Integer(),
+          hostPort: Type.Integer(),
+          hostIP: Text,
+          protocol: Type.Enum(["TCP", "UDP", "SCTP"]),
+        }),
+      ),
+    }),
+  ),
   containers: Type.Array(ContainerEntry),
   manifest: Type.Record(Text, Type.Unknown()),
 });

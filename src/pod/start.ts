@@ -16,6 +16,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { qosClass, sum } from "../spec/qos.ts";
+import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
 import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
@@ -263,6 +264,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     userNamespace: pod.namespaces.user === "POD",
     ids: pod.ids,
     places: pod.places,
+    ...networkEntry(pod.network),
     containers: pod.containers.map((container) => ({
       name: container.name,
       id: newContainerId(),
@@ -281,6 +283,14 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
       stdin: container.stdin,
     })),
     manifest: spec.manifest,
+  };
+}
+
+function networkEntry({ podIPs, hostIPs, link }: ResolvedNetwork): Pick<PodState, "network"> {
+  if (!link) return {};
+  const ports = link.ports.map((port) => ({ ...port }));
+  return {
+    network: { podIPs: [...podIPs], hostIPs: [...hostIPs], interface: link.name, ports },
   };
 }
 

@@ -96,12 +96,25 @@ function podStatus(state: PodState, containers: readonly ContainerState[], isAli
       condition("ContainersReady", isReady, reason),
       condition("PodScheduled", true, ""),
     ],
+    ...addressStatus(state),
     startTime: created,
     qosClass: state.qosClass,
     ...(!isAlive && !finished && { reason: "KeeperGone", message: "the pod's keeper died" }),
     containerStatuses: containers
       .map((container) => containerStatus(container, images.get(container.name) ?? "", isAlive))
       .toSorted((a, b) => (String(a["name"]) < String(b["name"]) ? -1 : 1)),
+  };
+}
+
+/** Left out for a pod that has only loopback, and with the host's network. */
+function addressStatus({ network }: PodState): Json {
+  if (!network) return {};
+  const list = (addresses: readonly string[]) => addresses.map((ip) => ({ ip }));
+  return {
+    hostIP: network.hostIPs[0] ?? "",
+    hostIPs: list(network.hostIPs),
+    podIP: network.podIPs[0] ?? "",
+    podIPs: list(network.podIPs),
   };
 }
 
