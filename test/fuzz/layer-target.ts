@@ -1,5 +1,5 @@
-// The unpacker of layers: whatever an archive says, nothing beside its own directory changes, and it
-// is unpacked or refused in words. Real files of real owners and devices, so it needs root.
+// The unpacker of layers: whatever an archive says, nothing beside its own directory changes, and
+// it is unpacked or refused in words. Real files of real owners and devices, so it needs root.
 
 import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -12,6 +12,7 @@ import { printPlan, printPlanWithOrigins } from "../../src/plan/print.ts";
 import { noSecrets } from "../../src/plan/redact.ts";
 import { planSandbox } from "../../src/plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../../src/plan/teardown.ts";
+import type { ImageSource } from "../../src/resolve/image.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
@@ -100,7 +101,50 @@ const manifests: readonly PodManifest[] = [
     containers: [{ ...plain, volumeMounts: [{ name: "host", mountPath: "/host" }] }],
     volumes: [{ name: "host", hostPath: { path: "/srv/data" } }],
   }),
+  ...[true, false].map((hostUsers) =>
+    podOf(hostUsers ? "images" : "images-user", {
+      hostUsers,
+      containers: [
+        {
+          ...plain,
+          image: "app:1",
+          volumeMounts: [
+            { name: "volume", mountPath: "/whole" },
+            { name: "volume", mountPath: "/part", subPath: "part" },
+          ],
+        },
+      ],
+      volumes: [{ name: "volume", image: { reference: "volume:1" } }],
+    }),
+  ),
 ];
+
+const layer = (name: string) => `/var/lib/peapod/images/layers/${name}/root`;
+/** As they are in a store: two layers each, and a subPath that only one of them has. */
+const images: ImageSource = Object.assign(
+  new Map([
+    [
+      "app:1",
+      {
+        ...{ id: "sha256:app", layers: ["app-high", "low"].map(layer), user: rootUser },
+        ...{ entrypoint: [], cmd: [], env: [], home: "/root", workingDir: "/", stopSignal: 15 },
+        userName: "",
+      },
+    ],
+  ]),
+  {
+    volumes: new Map([
+      [
+        "volume:1",
+        {
+          ...{ id: "sha256:volume", layers: ["volume-high", "low"].map(layer) },
+          view: (subPath: string) =>
+            subPath === "" ? ["volume-high", "low"].map(layer) : [`${layer("low")}/${subPath}`],
+        },
+      ],
+    ]),
+  },
+);
 
 /** Resolved as on a machine whose name, name servers and hosts file are these. */
 function resolve(manifest: PodManifest, facts: HostFacts): ResolvedPod {
@@ -121,6 +165,7 @@ function resolve(manifest: PodManifest, facts: HostFacts): ResolvedPod {
     missingControllers: "warn",
     warn: () => {},
     files: {},
+    images,
   });
   const files = { hosts: "127.0.0.1\tlocalhost\n", hostname: "web\n", resolvConf: "" };
   const containers = pod.containers.map((container) => ({

@@ -5,7 +5,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Images } from "../../src/image/images.ts";
-import { openPeapod } from "../../src/index.ts";
+import { openPeapod, readPodManifests } from "../../src/index.ts";
 import { answersOf, hostMissing, openTestHost } from "../support/host.ts";
 import { ImageFolder } from "../support/images.ts";
 import { testOrSkip } from "../support/must-run.ts";
@@ -141,6 +141,31 @@ imageTest(
   },
   30_000,
 );
+
+imageTest("a Secret beside the pod is what its image is pulled with", async () => {
+  const user = { name: "alice", password: "se:cret" };
+  await using registry = await TestRegistry.start({ user });
+  using folder = new ImageFolder();
+  const name = `${registry.host}/team/app:one`;
+  const layout = folder.layout("one", [folder.archive({}, true)]);
+  pushLayout(layout, name, "--dest-creds", `${user.name}:${user.password}`);
+  const auths = { [registry.host]: { username: user.name, password: user.password } };
+  const secret = {
+    ...{ apiVersion: "v1", kind: "Secret", metadata: { name: "registry" } },
+    type: "kubernetes.io/dockerconfigjson",
+    stringData: { ".dockerconfigjson": JSON.stringify({ auths }) },
+  };
+  const pod = podOfImage("web", name, { command: ["/probe", "cwd"] });
+  const spec = { ...pod.spec, imagePullSecrets: [{ name: "registry" }] };
+  const documents = [secret, { apiVersion: "v1", kind: "Pod", ...pod, spec }];
+  const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
+  await using host = await openImageHost();
+  const [read] = readPodManifests(text, "web.yaml");
+  if (!read) throw new Error("one pod was written");
+  await using running = await host.pods.up(read, {});
+  expect(await answersOf(running)).toMatchObject({ app: { cwd: "/" } });
+  await running.down();
+});
 
 /** As overlayfs stacks them, in a mount namespace that goes at once; the lowest first. */
 function mergedTree(layers: readonly string[]): Record<string, string> {

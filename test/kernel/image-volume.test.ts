@@ -3,8 +3,6 @@
 import { expect } from "bun:test";
 import { readdirSync } from "node:fs";
 import { printError } from "../../src/index.ts";
-import type { VolumeSpec } from "../../src/spec/pod-spec.ts";
-import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
 import { answersOf, hasUserNamespaces, hostMissing, noUserNamespaces } from "../support/host.ts";
 import { directory, file, loadInto, openWith, program } from "../support/image-host.ts";
@@ -49,7 +47,6 @@ async function openVolumes() {
   return { host, images };
 }
 
-/** The pod mounts the image where the manifest mounts an emptyDir of the same name. */
 async function upWith(
   host: TestHost,
   reference: string,
@@ -59,18 +56,14 @@ async function upWith(
 ) {
   const volumeMounts = mounts.map((mount) => ({ name: "v", ...mount }));
   const app = { name: "app", image: "app:1", imagePullPolicy: "Never" as const };
-  const spec = readPodManifest({
+  return await host.up({
     metadata: { name: "volumes" },
     spec: {
       ...more,
       containers: [{ ...app, args: [...words], volumeMounts }],
-      volumes: [{ name: "v", emptyDir: {} }],
+      volumes: [{ name: "v", image: { reference, pullPolicy: "Never" } }],
     },
   });
-  const volumes: VolumeSpec[] = [
-    { name: "v", field: "spec.volumes[0]", kind: "image", reference, pullPolicy: "Never" },
-  ];
-  return await host.pods.up({ ...spec, volumes }, {});
 }
 
 for (const hostUsers of [true, false]) {
