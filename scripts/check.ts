@@ -28,6 +28,7 @@ const checks: readonly Check[] = [
   generated("abi"),
   generated("support"),
   generated("errors"),
+  generated("commands"),
   generated("syscalls"),
   generated("seccomp"),
   {

@@ -12,6 +12,7 @@ const packages: Readonly<Record<string, string>> = {
   crun: "the peer in comparisons",
   "docker-registry": "a real registry for images",
   e2fsprogs: "an ext4 inside the virtual machine",
+  fish: "reads the completion that is made for it",
   iproute2: "tests that look at links and routes",
   kmod: "finds and loads kernel modules",
   openssl: "a certificate for the registry",
@@ -19,6 +20,7 @@ const packages: Readonly<Record<string, string>> = {
   skopeo: "images as others copy them",
   strace: "tests that count system calls",
   umoci: "images as others make and unpack them",
+  zsh: "reads the completion that is made for it",
   "xz-utils": "unpacks the virtual machine's kernel",
   ...(process.arch === "x64" ? { "qemu-system-x86": "the virtual machine" } : {}),
 };

@@ -122,6 +122,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "check manifests, and say what becomes of every field",
     load: async () => (await import("./commands/validate.ts")).validate,
   },
+  generate: {
+    summary: "a manifest from a pod, a unit for systemd",
+    load: async () => (await import("./commands/generate.ts")).generate,
+  },
   doctor: {
     summary: "what this host can do, and what it lacks",
     load: async () => (await import("./commands/doctor.ts")).doctor,
@@ -129,6 +133,10 @@ export const commands: Readonly<Record<string, Entry>> = {
   explain: {
     summary: "what an error code means",
     load: async () => (await import("./commands/explain.ts")).explain,
+  },
+  completion: {
+    summary: "complete command lines in bash, zsh and fish",
+    load: async () => (await import("./commands/completion.ts")).completion,
   },
   version: {
     summary: "which version this is",

@@ -69,7 +69,7 @@ function printPairs(pairs: readonly (readonly [string, string])[]): string {
 
 const flagColumn = 34;
 
-function printFlags(table: FlagTable): string {
+export function printFlags(table: FlagTable): string {
   return Object.entries(table)
     .flatMap(([name, flag]) => printFlag(name, flag))
     .join("\n");

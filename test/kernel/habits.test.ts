@@ -162,6 +162,33 @@ describe("pods by label and namespace", () => {
   });
 });
 
+describe("generate", () => {
+  test("prints a manifest that up takes again, and it is the same pod", async () => {
+    const labels = { app: "web" };
+    await upDetached("origin", { app: calm }, { labels, annotations: { note: "kept" } });
+    const before = (await peapod("generate", "origin")).out;
+    expect(before).toStartWith("apiVersion: v1\nkind: Pod\nmetadata:\n  name: origin\n");
+    await peapod("down", "origin", "-t", "0");
+    expect((await cli.run(["up", "-d", "-"], before)).status).toBe(0);
+    expect((await peapod("generate", "origin")).out).toBe(before);
+    await peapod("down", "origin", "-t", "0");
+  });
+
+  test("prints a unit whose command starts the manifest", async () => {
+    const file = cli.manifest("unit", { app: "echo from the unit" });
+    const { out } = await peapod("generate", "systemd", file);
+    const line = /^ExecStart=(.*)$/m.exec(out)?.[1] ?? "";
+    expect(out).toContain("KillMode=mixed");
+    // What systemd would do with it: words in quotes.
+    const words = [...line.matchAll(/"([^"]*)"|(\S+)/g)].map(
+      ([, quoted, bare]) => quoted ?? bare ?? "",
+    );
+    const up = words.indexOf("up");
+    const child = Bun.spawnSync([...words.slice(0, up), ...cli.host.flags, ...words.slice(up)]);
+    expect(child.stdout.toString()).toBe("app | from the unit\n");
+  });
+});
+
 describe("exec", () => {
   test("runs as another user with -u, and has a terminal where its caller has one", async () => {
     await upDetached("who", { app: calm });
