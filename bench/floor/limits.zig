@@ -39,6 +39,8 @@ pub fn dropBounding(trace: *const sys.Trace) void {
 pub fn apply(trace: *const sys.Trace) void {
     _ = trace.call(.limits, .umask, .{0o022});
     _ = trace.call(.limits, .setsid, .{});
+    const groups = [1]u32{0};
+    _ = trace.call(.limits, .setgroups, .{ groups.len, &groups });
     const header = extern struct { version: u32 = 0x20080522, pid: i32 = 0 }{};
     const half = extern struct { effective: u32, permitted: u32, inheritable: u32 };
     const sets = [2]half{

@@ -158,7 +158,6 @@ fn runInner(index: usize) callconv(.c) noreturn {
 }
 
 pub fn becomeRoot(trace: *const Trace) void {
-    _ = trace.call(.limits, .setgroups, .{ 0, 0 });
     _ = trace.call(.limits, .setresgid, .{ 0, 0, 0 });
     _ = trace.call(.limits, .setresuid, .{ 0, 0, 0 });
 }

@@ -24,7 +24,8 @@ export function bundleConfig(options: BundleOptions): string {
   const { planned, directory, shape } = options;
   const { container } = planned;
   const exec = opOf(container, "exec");
-  const { uid, gid } = opOf(container, "set_user");
+  const { uid, gid, groups } = opOf(container, "set_user");
+  const additionalGids = [...new Uint32Array(groups.slice().buffer)];
   return JSON.stringify({
     ociVersion: "1.0.2",
     ...(options.join === undefined ? { hostname } : {}),
@@ -33,7 +34,7 @@ export function bundleConfig(options: BundleOptions): string {
       args: options.args ?? exec.arguments,
       cwd: exec.directory,
       env: exec.environment,
-      user: { uid, gid, umask: exec.umask },
+      user: { uid, gid, additionalGids, umask: exec.umask },
       noNewPrivileges: opsOf(container, "set_no_new_privileges").length > 0,
       oomScoreAdj: opOf(container, "set_oom_score").value,
       capabilities: capabilities(planned),
