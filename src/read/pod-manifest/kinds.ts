@@ -38,6 +38,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   ReplicaSet: used("apps/v1", "workload"),
   StatefulSet: used("apps/v1", "workload"),
   DaemonSet: used("apps/v1", "workload"),
+  Job: used("batch/v1", "workload"),
 
   ConfigMap: used("v1", "object"),
   Secret: used("v1", "object"),

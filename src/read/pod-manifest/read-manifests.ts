@@ -2,6 +2,7 @@
 
 import type { Origin } from "../../errors/pod-error.ts";
 import type { PodError } from "../../errors/pod-error.ts";
+import type { JobSpec } from "../../spec/job-spec.ts";
 import type { ClaimObject, DataObject } from "../../spec/objects.ts";
 import { originOf } from "../../spec/pod-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
@@ -11,6 +12,7 @@ import type { ManifestObject } from "./document.ts";
 import type { Fate } from "./fate.ts";
 import { invalid, joinProblems, problemOf } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
+import { checkJob, readJob } from "./job.ts";
 import { kindOf } from "./kinds.ts";
 import type { Kind, KindUse } from "./kinds.ts";
 import { readPod } from "./read-pod.ts";
@@ -18,12 +20,13 @@ import type { PodSource, ReadPodOptions } from "./read-pod.ts";
 import { checkMetadata } from "./rules.ts";
 import { get, getText } from "./rules-tree.ts";
 import { ConfigMap, PersistentVolumeClaim, Secret } from "./schema-objects.ts";
+import { Job } from "./schema-job.ts";
 import { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./schema-workload.ts";
 import { siftObject } from "./sift.ts";
 import type { FateRow } from "./sift.ts";
 import { show } from "./tree.ts";
 import type { Tree } from "./tree.ts";
-import { checkWorkload, claimsOf, nameOf, podsOf } from "./workload.ts";
+import { checkWorkload, claimsOf, nameOf, placesOf, podsOf } from "./workload.ts";
 
 export type ReadOptions = ReadPodOptions;
 
@@ -57,6 +60,8 @@ export interface FieldFate {
 export interface ManifestSet {
   /** Pods, and those that workloads make, in the order of the files. */
   readonly pods: readonly PodSpec[];
+  /** Their pods are made as they go. */
+  readonly jobs: readonly JobSpec[];
   readonly documents: readonly ManifestDocument[];
 }
 
@@ -82,8 +87,9 @@ export function examineManifests(
   const pods = entries.flatMap((entry) =>
     entry.sources.flatMap((source) => readSource(reading, entry, source)),
   );
+  const jobs = entries.flatMap((entry) => (entry.isJob ? readJobOf(reading, entry) : []));
   const error = joinProblems([...reading.problems, ...repeatedPods(pods)]);
-  return { set: { pods, documents: entries.map(documentOf) }, error };
+  return { set: { pods, jobs, documents: entries.map(documentOf) }, error };
 }
 
 interface Reading {
@@ -108,6 +114,8 @@ interface Entry {
   readonly kind: Kind;
   /** What it makes pods of. */
   sources: readonly PodSource[];
+  /** A Job without mistakes. */
+  isJob: boolean;
   fates: readonly FateRow[];
 }
 
@@ -119,7 +127,7 @@ function readEntries(reading: Reading, { text, file }: ManifestText): Entry[] {
   return objects.flatMap((object) => {
     const found = kindOf(object.tree);
     if ("flaws" in found) return report(reading, object, found.flaws);
-    return [{ file, object, ...found, sources: [], fates: [] }];
+    return [{ file, object, ...found, sources: [], isJob: false, fates: [] }];
   });
 }
 
@@ -144,7 +152,7 @@ function readEntry(reading: Reading, entry: Entry): void {
 }
 
 const objectSchemas = { ConfigMap, Secret, PersistentVolumeClaim };
-const workloadSchemas = { Deployment, ReplicaSet, StatefulSet, DaemonSet };
+const workloadSchemas = { Deployment, ReplicaSet, StatefulSet, DaemonSet, Job };
 
 function readDataObject(reading: Reading, entry: Entry, kind: keyof typeof objectSchemas): void {
   const { tree } = entry.object;
@@ -179,9 +187,16 @@ function readWorkload(reading: Reading, entry: Entry, kind: keyof typeof workloa
   const { object } = entry;
   const sifted = siftObject(workloadSchemas[kind](), object.tree, reading.options);
   entry.fates = sifted.fates;
-  const flaws = [...sifted.flaws, ...checkWorkload(object.tree, kind), ...checkNew(reading, entry)];
+  const flaws = [
+    ...sifted.flaws,
+    ...checkWorkload(object.tree, kind),
+    ...(kind === "Job" ? checkJob(object.tree) : []),
+    ...checkNew(reading, entry),
+  ];
   report(reading, object, flaws);
   if (flaws.length > 0) return;
+  entry.isJob = kind === "Job";
+  if (entry.isJob) return;
   const pods = podsOf(object, kind);
   const table = tableOf(reading, namespaceOf(object.tree));
   for (const claim of claimsOf(object.tree, pods)) {
@@ -196,6 +211,15 @@ function readSource(reading: Reading, entry: Entry, source: PodSource): PodSpec[
   const read = readPod(source, table, reading.options);
   if (entry.kind.use === "pod") entry.fates = read.fates;
   return "spec" in read ? [read.spec] : report(reading, source, read.flaws);
+}
+
+function readJobOf(reading: Reading, { object }: Entry): JobSpec[] {
+  const namespace = namespaceOf(object.tree);
+  const objects = tableOf(reading, namespace);
+  const read = readJob({ object, namespace, objects, options: reading.options });
+  // Its pods are like the first: what that lacks is said of the template.
+  const places = { tree: object.tree, origins: placesOf(object.origins) };
+  return "job" in read ? [read.job] : report(reading, places, read.flaws);
 }
 
 function report(reading: Reading, object: ManifestObject, flaws: readonly Flaw[]): [] {

@@ -27,7 +27,7 @@ export function checkWorkload(tree: Tree, kind: string): Flaw[] {
     ...(metadata ? checkMetadata(metadata) : []),
     ...(body ? checkPodSpec({ ...body, tree: withClaims(body.tree, spec.tree, "x") }) : []),
     ...(body ? checkRestartPolicy(body, kind) : []),
-    ...checkSelection(spec, metadata),
+    ...(kind === "Job" ? [] : checkSelection(spec, metadata)),
     ...checkUnique(
       each(spec, "volumeClaimTemplates"),
       (claim) => getText(get(claim, "metadata"), "name"),
