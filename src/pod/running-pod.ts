@@ -23,7 +23,7 @@ import { isKeeperAlive, makeExitStatus, namespacesOf, readRecord } from "./recor
 import type { ContainerEntry, PodState } from "./read-state.ts";
 import { readSecurityEntry } from "./security-entry.ts";
 import { readStats } from "./stats.ts";
-import { containerStates, podObject } from "./status.ts";
+import { containerStates } from "./container-states.ts";
 import type {
   Container,
   ContainerState,
@@ -170,8 +170,8 @@ export class RunningPod implements Pod {
   }
 
   async object(): Promise<Readonly<Record<string, unknown>>> {
-    const record = readRecord(this.directory);
-    return podObject(this.state, this.#states(), isKeeperAlive(record));
+    const { podObject, readPodView } = await import("./status.ts");
+    return podObject(readPodView(this.state, this.directory));
   }
 
   async inspect(): Promise<PodInspection> {
