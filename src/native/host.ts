@@ -104,3 +104,15 @@ function appArmorProfiles(): ReadonlySet<string> | undefined {
     return new Set();
   }
 }
+
+/** `2MB` and the like, as control groups name them. */
+export function hugePageSizes(): string[] {
+  const names = readdirSync("/sys/kernel/mm/hugepages").flatMap(
+    (name) => /^hugepages-(\d+)kB$/.exec(name)?.[1] ?? [],
+  );
+  return names.map((kib) => {
+    const size = Number(kib);
+    if (size >= 1 << 20) return `${size >> 20}GB`;
+    return size >= 1 << 10 ? `${size >> 10}MB` : `${size}KB`;
+  });
+}

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0x81755931631a7d68n;
+export const layoutHash = 0xaa321548693334c7n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -100,6 +100,9 @@ export const calls = [
   "injected",
   "connect",
   "bpf",
+  "fchmodat",
+  "readlinkat",
+  "renameat2",
 ] as const;
 
 export const roles = ["observer", "owner", "supervisor"] as const;
@@ -402,7 +405,7 @@ export const ops = {
   make_tmpfs: {
     tag: 4,
     stages: ["prepare"],
-    size: 40,
+    size: 48,
     fields: {
       bytes_max: { type: "u64", offset: 0 },
       inodes_max: { type: "u64", offset: 8 },
@@ -412,12 +415,28 @@ export const ops = {
       gid: { type: "u32", offset: 28 },
       attributes: { type: "attributes", offset: 32 },
       attached: { type: "u32", offset: 36 },
+      no_swap: { type: "u32", offset: 40 },
+    },
+  },
+  make_hugetlbfs: {
+    tag: 5,
+    stages: ["prepare"],
+    size: 40,
+    fields: {
+      page_bytes: { type: "u64", offset: 0 },
+      bytes_max: { type: "u64", offset: 8 },
+      slot: { type: "slot", offset: 16 },
+      mode: { type: "u32", offset: 20 },
+      uid: { type: "u32", offset: 24 },
+      gid: { type: "u32", offset: 28 },
+      attributes: { type: "attributes", offset: 32 },
+      attached: { type: "u32", offset: 36 },
     },
   },
   write_file: {
-    tag: 5,
+    tag: 6,
     stages: ["prepare"],
-    size: 32,
+    size: 40,
     fields: {
       name: { type: "text", offset: 0 },
       content: { type: "bytes", offset: 8 },
@@ -425,10 +444,46 @@ export const ops = {
       mode: { type: "u32", offset: 20 },
       uid: { type: "u32", offset: 24 },
       gid: { type: "u32", offset: 28 },
+      replace: { type: "u32", offset: 32 },
+    },
+  },
+  make_link: {
+    tag: 7,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      name: { type: "text", offset: 0 },
+      target: { type: "text", offset: 8 },
+      directory: { type: "slot", offset: 16 },
+      uid: { type: "u32", offset: 20 },
+      gid: { type: "u32", offset: 24 },
+    },
+  },
+  swap_files: {
+    tag: 8,
+    stages: ["prepare"],
+    size: 32,
+    fields: {
+      target: { type: "text", offset: 0 },
+      stale: { type: "texts", offset: 8 },
+      directory: { type: "slot", offset: 16 },
+      uid: { type: "u32", offset: 20 },
+      gid: { type: "u32", offset: 24 },
+    },
+  },
+  give_group: {
+    tag: 9,
+    stages: ["prepare"],
+    size: 24,
+    fields: {
+      path: { type: "text", offset: 0 },
+      gid: { type: "u32", offset: 8 },
+      unless_given: { type: "u32", offset: 12 },
+      read_only: { type: "u32", offset: 16 },
     },
   },
   clone_tree: {
-    tag: 6,
+    tag: 10,
     stages: ["prepare", "build"],
     size: 24,
     fields: {
@@ -439,9 +494,9 @@ export const ops = {
     },
   },
   open_volume: {
-    tag: 7,
+    tag: 11,
     stages: ["prepare"],
-    size: 48,
+    size: 56,
     fields: {
       path: { type: "text", offset: 0 },
       sub_path: { type: "text", offset: 8 },
@@ -452,10 +507,13 @@ export const ops = {
       expect: { type: "fileType", offset: 32 },
       create_mode: { type: "u32", offset: 36 },
       recursive: { type: "u32", offset: 40 },
+      top_attributes: { type: "attributes", offset: 44 },
+      receives: { type: "u32", offset: 48 },
+      sends: { type: "u32", offset: 52 },
     },
   },
   make_overlay: {
-    tag: 8,
+    tag: 12,
     stages: ["prepare", "build"],
     size: 32,
     fields: {
@@ -469,7 +527,7 @@ export const ops = {
     },
   },
   show_trees: {
-    tag: 9,
+    tag: 13,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -478,7 +536,7 @@ export const ops = {
     },
   },
   open_log: {
-    tag: 10,
+    tag: 14,
     stages: ["later"],
     size: 32,
     fields: {
@@ -490,7 +548,7 @@ export const ops = {
     },
   },
   make_user_namespace: {
-    tag: 11,
+    tag: 15,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -501,7 +559,7 @@ export const ops = {
     },
   },
   enter_namespaces: {
-    tag: 12,
+    tag: 16,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -509,13 +567,13 @@ export const ops = {
     },
   },
   loopback_up: {
-    tag: 13,
+    tag: 17,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   netlink: {
-    tag: 14,
+    tag: 18,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -528,7 +586,7 @@ export const ops = {
     },
   },
   set_hostname: {
-    tag: 15,
+    tag: 19,
     stages: ["prepare"],
     size: 8,
     fields: {
@@ -536,7 +594,7 @@ export const ops = {
     },
   },
   write_sysctl: {
-    tag: 16,
+    tag: 20,
     stages: ["prepare"],
     size: 24,
     fields: {
@@ -546,7 +604,7 @@ export const ops = {
     },
   },
   attach_device_filter: {
-    tag: 17,
+    tag: 21,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -555,13 +613,13 @@ export const ops = {
     },
   },
   show_proc: {
-    tag: 18,
+    tag: 22,
     stages: ["prepare"],
     size: 8,
     fields: {},
   },
   spawn: {
-    tag: 19,
+    tag: 23,
     stages: ["prepare"],
     size: 32,
     fields: {
@@ -575,7 +633,7 @@ export const ops = {
     },
   },
   remove_cgroup: {
-    tag: 20,
+    tag: 24,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -584,7 +642,7 @@ export const ops = {
     },
   },
   remove_tree: {
-    tag: 21,
+    tag: 25,
     stages: ["prepare"],
     size: 16,
     fields: {
@@ -594,7 +652,7 @@ export const ops = {
     },
   },
   place_root: {
-    tag: 22,
+    tag: 26,
     stages: ["build"],
     size: 8,
     fields: {
@@ -602,7 +660,7 @@ export const ops = {
     },
   },
   make_devices: {
-    tag: 23,
+    tag: 27,
     stages: ["build"],
     size: 16,
     fields: {
@@ -611,7 +669,7 @@ export const ops = {
     },
   },
   make_device: {
-    tag: 24,
+    tag: 28,
     stages: ["build"],
     size: 32,
     fields: {
@@ -625,7 +683,7 @@ export const ops = {
     },
   },
   mount: {
-    tag: 25,
+    tag: 29,
     stages: ["build", "enter"],
     size: 32,
     fields: {
@@ -636,7 +694,7 @@ export const ops = {
     },
   },
   attach: {
-    tag: 26,
+    tag: 30,
     stages: ["build"],
     size: 16,
     fields: {
@@ -645,7 +703,7 @@ export const ops = {
     },
   },
   mask: {
-    tag: 27,
+    tag: 31,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -653,7 +711,7 @@ export const ops = {
     },
   },
   make_read_only: {
-    tag: 28,
+    tag: 32,
     stages: ["enter"],
     size: 8,
     fields: {
@@ -661,19 +719,19 @@ export const ops = {
     },
   },
   enter_by_move: {
-    tag: 29,
+    tag: 33,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   enter_by_pivot: {
-    tag: 30,
+    tag: 34,
     stages: ["enter"],
     size: 8,
     fields: {},
   },
   set_rlimit: {
-    tag: 31,
+    tag: 35,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -683,7 +741,7 @@ export const ops = {
     },
   },
   set_oom_score: {
-    tag: 32,
+    tag: 36,
     stages: ["build"],
     size: 8,
     fields: {
@@ -691,7 +749,7 @@ export const ops = {
     },
   },
   set_label: {
-    tag: 33,
+    tag: 37,
     stages: ["build"],
     size: 16,
     fields: {
@@ -700,7 +758,7 @@ export const ops = {
     },
   },
   give_streams: {
-    tag: 34,
+    tag: 38,
     stages: ["build", "limit"],
     size: 8,
     fields: {
@@ -708,7 +766,7 @@ export const ops = {
     },
   },
   open_terminal: {
-    tag: 35,
+    tag: 39,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -717,7 +775,7 @@ export const ops = {
     },
   },
   drop_bounding: {
-    tag: 36,
+    tag: 40,
     stages: ["limit"],
     size: 8,
     fields: {
@@ -725,7 +783,7 @@ export const ops = {
     },
   },
   set_user: {
-    tag: 37,
+    tag: 41,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -735,7 +793,7 @@ export const ops = {
     },
   },
   set_capabilities: {
-    tag: 38,
+    tag: 42,
     stages: ["limit"],
     size: 24,
     fields: {
@@ -745,13 +803,13 @@ export const ops = {
     },
   },
   set_no_new_privileges: {
-    tag: 39,
+    tag: 43,
     stages: ["limit"],
     size: 8,
     fields: {},
   },
   set_seccomp: {
-    tag: 40,
+    tag: 44,
     stages: ["limit"],
     size: 16,
     fields: {
@@ -760,7 +818,7 @@ export const ops = {
     },
   },
   exec: {
-    tag: 41,
+    tag: 45,
     stages: ["exec"],
     size: 40,
     fields: {
@@ -773,7 +831,7 @@ export const ops = {
     },
   },
   exec_pause: {
-    tag: 42,
+    tag: 46,
     stages: ["exec"],
     size: 8,
     fields: {},

@@ -1,10 +1,10 @@
-// What a pod's requests and limits become in cgroup v2: file contents, the QoS class, the OOM
-// score. The formulas are the kubelet's, but for one: see cpuWeight.
+// What a pod's requests and limits become in cgroup v2: contents of files. The formulas are the
+// kubelet's, but for one: see cpuWeight.
 
-import type { QosClass, Resources } from "../spec/qos.ts";
-import { sum, sumIfAllLimited } from "../spec/qos.ts";
+import type { ContainerResources, PodResources } from "../spec/resources.ts";
+import { sum } from "../spec/qos.ts";
 
-/** Contents by file name, all files of a group that peapod ever sets. */
+/** Contents by file name: of every group that peapod makes. Large pages come beside them. */
 export interface CgroupValues {
   readonly "cpu.weight": string;
   readonly "cpu.max": string;
@@ -15,7 +15,7 @@ export interface CgroupValues {
 }
 
 /** What a group that was just made already has; writing it again is a system call for nothing. */
-export const freshCgroupValues: CgroupValues = {
+export const freshCgroupValues: Readonly<Record<string, string>> = {
   "cpu.weight": "100",
   "cpu.max": "max 100000",
   "memory.max": "max",
@@ -35,37 +35,43 @@ const cpuSharesMax = 262_144;
  * One out-of-memory kill ends the whole container, as the kubelet does on cgroup v2, and nothing is
  * swapped: a limit on memory would otherwise only slow a container down.
  */
-export function containerCgroupValues({ requests, limits }: Resources): CgroupValues {
+export function containerCgroupValues(container: ContainerResources): CgroupValues {
   return {
-    "cpu.weight": String(cpuWeight(requests.cpuMilli)),
-    "cpu.max": cpuMax(limits.cpuMilli),
-    "memory.max": bytesOrMax(limits.memoryBytes),
+    "cpu.weight": String(cpuWeight(container.cpuRequestMilli)),
+    "cpu.max": cpuMax(container.cpuLimitMilli),
+    "memory.max": bytesOrMax(container.memoryLimitBytes),
     "memory.swap.max": "0",
     "memory.oom.group": "1",
     "pids.max": "max",
   };
 }
 
-/**
- * The pod's group holds its containers to the sum of their limits, but only if all of them have
- * one: a container without a limit may use whatever the node has. `pidsMax` undefined means no
- * limit.
- */
-export function podCgroupValues(
-  containers: readonly Resources[],
-  pidsMax: number | undefined,
-): CgroupValues {
-  const requests = sum(containers.map(({ requests }) => requests.cpuMilli ?? 0));
-  const cpuMilli = sumIfAllLimited(containers.map(({ limits }) => limits.cpuMilli));
-  const memoryBytes = sumIfAllLimited(containers.map(({ limits }) => limits.memoryBytes));
+/** `pidsMax` undefined means no limit. */
+export function podCgroupValues(pod: PodResources, pidsMax: number | undefined): CgroupValues {
   return {
-    "cpu.weight": String(cpuWeight(requests)),
-    "cpu.max": cpuMax(cpuMilli),
-    "memory.max": bytesOrMax(memoryBytes),
+    "cpu.weight": String(cpuWeight(pod.cpuRequestMilli)),
+    "cpu.max": cpuMax(pod.cpuLimitMilli),
+    "memory.max": bytesOrMax(pod.memoryLimitBytes),
     "memory.swap.max": "max",
     "memory.oom.group": "0",
     "pids.max": pidsMax === undefined ? "max" : String(pidsMax),
   };
+}
+
+/**
+ * Nothing of every size of page that nobody asked for: the host's are set aside for those that did.
+ * What was asked for bounds reservations too, so that an mmap fails rather than a later access.
+ */
+export function hugePageValues(
+  asked: Readonly<Record<string, number>>,
+  sizes: readonly string[],
+): Readonly<Record<string, string>> {
+  const entries = sizes.flatMap((size): [string, string][] => {
+    const bytes = asked[size] ?? 0;
+    const limit: [string, string] = [`hugetlb.${size}.max`, String(bytes)];
+    return bytes > 0 ? [limit, [`hugetlb.${size}.rsvd.max`, String(bytes)]] : [limit];
+  });
+  return Object.fromEntries(entries);
 }
 
 /**
@@ -100,30 +106,6 @@ export function cpuMax(cpuMilli: number | undefined): string {
   if (!cpuMilli) return `max ${cpuPeriodUs}`;
   const quotaUs = Math.floor((cpuMilli * cpuPeriodUs) / 1000);
   return `${Math.max(quotaUs, cpuQuotaUsMin)} ${cpuPeriodUs}`;
-}
-
-/**
- * Whom the kernel kills first when the node's memory runs out: 1000 before all others, -997 after
- * them. A Burstable container is the safer the larger the part of the node's memory it asked for.
- */
-export function oomScoreAdj(
-  qos: QosClass,
-  { requests }: Resources,
-  nodeMemoryBytes: number,
-): number {
-  switch (qos) {
-    case "Guaranteed":
-      return -997;
-    case "BestEffort":
-      return 1000;
-    case "Burstable": {
-      const asked = (1000n * BigInt(requests.memoryBytes ?? 0)) / BigInt(nodeMemoryBytes);
-      // Between the two other classes, whatever was asked for.
-      return Math.min(Math.max(1000 - Number(asked), 3), 999);
-    }
-    default:
-      return qos satisfies never;
-  }
 }
 
 function bytesOrMax(bytes: number | undefined): string {

@@ -2,29 +2,20 @@
 // it does.
 
 import type { HostFacts } from "../spec/host-facts.ts";
-import type { ResolvedContainer, ResolvedMount, ResolvedPod } from "../spec/resolved.ts";
-import { logName, volumeDirectory } from "../spec/resolved.ts";
-import { qosClass } from "../spec/qos.ts";
-import { containerCgroupValues, oomScoreAdj } from "./cgroup-values.ts";
-import { planImageVolume } from "./image-volume.ts";
+import type { ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
+import { logName } from "../spec/resolved.ts";
+import { containerCgroupValues, hugePageValues } from "./cgroup-values.ts";
 import { deviceFilter } from "./device-filter.ts";
 import type { LimitedProcess } from "./limits.ts";
 import { planLabels, planLimits, planStreams } from "./limits.ts";
-import type {
-  AttributeName,
-  FileTypeName,
-  NamespaceName,
-  Op,
-  Parts,
-  Plan,
-  Slot,
-  Step,
-} from "./plan.ts";
+import { mountsMayHang, planMounts } from "./mounts.ts";
+import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "./plan.ts";
 import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
 import { planRoot } from "./root.ts";
-import { planCgroupValues, steps } from "./sandbox.ts";
-import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
+import { planCgroupValues } from "./sandbox.ts";
+import { PlanSlots, podSlot } from "./slots.ts";
+import { steps } from "./steps.ts";
 
 const devBytes = 64 << 10;
 
@@ -56,27 +47,25 @@ export function planContainer(
   const group = slots.take();
   const root = planRoot(container, facts, pod, slots);
   const shared = planShared(pod, container, facts, slots);
-  const volumes = sortedMounts(container).map((mount) =>
-    planMount(pod, container, mount, facts, slots),
-  );
+  const volumes = planMounts(pod, container, facts, slots);
   return {
     kind: "container",
     steps: [
       // The group first: the process is born in it.
-      ...planGroup(container, facts, group),
+      ...planGroup(pod, container, facts, group),
       // Sources are opened on the host before the container can act.
       ...root.prepare,
       ...shared.prepare,
-      ...volumes.flatMap(({ prepare }) => prepare),
+      ...volumes.prepare,
       ...planSpawn(pod, container, group),
-      ...planOomScore(pod, container, facts),
+      ...planOomScore(container),
       ...planIdentity(pod, container),
       // The root, then what belongs to every container, then volumes: a volume may sit on any of
       // them.
       ...root.build,
       ...planKernelFiles(container),
       ...shared.build,
-      ...volumes.flatMap(({ build }) => build),
+      ...volumes.build,
       ...planEnter(container, facts, options.enter ?? "enter_by_move"),
       ...steps("limit", container.field, planLimits(facts, limitedOf(container))),
       ...planExec(container),
@@ -86,12 +75,23 @@ export function planContainer(
     rootUid: pod.ids.firstId,
     rootGid: pod.ids.firstId,
     deadlineMs: pod.deadlineMs,
-    mayHang: container.mounts.some(({ volume }) => pod.volumes[volume]?.kind === "host"),
+    mayHang: mountsMayHang(pod, container),
   };
 }
 
-function planGroup(container: ResolvedContainer, facts: HostFacts, slot: Slot): Step[] {
-  const values = containerCgroupValues(container.resources);
+function planGroup(
+  pod: ResolvedPod,
+  container: ResolvedContainer,
+  facts: HostFacts,
+  slot: Slot,
+): Step[] {
+  // Where no container has large pages, the pod's own group says so for all.
+  const hasHugePages = Object.values(pod.resources.hugepages).some((bytes) => bytes > 0);
+  const sizes = hasHugePages ? facts.cgroup.hugePageSizes : [];
+  const values = {
+    ...containerCgroupValues(container.resources),
+    ...hugePageValues(container.resources.hugepages, sizes),
+  };
   return [
     ...steps("prepare", container.field, [
       { op: "make_cgroup", parent: podSlot.podCgroup, name: container.name, slot },
@@ -152,81 +152,6 @@ function planShared(
   };
 }
 
-/**
- * A later mount may sit inside an earlier one, whatever order they were written in (containerd
- * sorts them too).
- */
-function sortedMounts(container: ResolvedContainer): ResolvedMount[] {
-  const depth = ({ target }: ResolvedMount) => target.split("/").length;
-  return container.mounts.toSorted((a, b) => depth(a) - depth(b));
-}
-
-function planMount(
-  pod: ResolvedPod,
-  container: ResolvedContainer,
-  mount: ResolvedMount,
-  facts: HostFacts,
-  slots: PlanSlots,
-): Parts {
-  const slot = slots.take();
-  const volume = pod.volumes[mount.volume];
-  if (!volume) throw new Error(`${mount.field} names volume ${mount.volume}, which is not there`);
-  const readOnly: readonly AttributeName[] = mount.readOnly ? ["rdonly"] : [];
-  const attach = steps("build", mount.field, [{ op: "attach", tree: slot, target: mount.target }]);
-  const open = (op: Op): Parts => ({
-    prepare: steps("prepare", mount.field, [op]),
-    build: attach,
-  });
-  const source = {
-    op: "open_volume",
-    sub_path: mount.subPath,
-    base: noSlot,
-    slot,
-    expect: "directory",
-    create_mode: 0,
-    recursive: 0,
-    user_namespace: noSlot,
-  } as const;
-  switch (volume.kind) {
-    case "directory": {
-      // Owned by the pod's root already: no mapping. Devices in it would be somebody's doing.
-      const path = `${pod.places.dataParent}/${pod.places.uid}/${volumeDirectory(volume.name)}`;
-      return open({ ...source, path, attributes: [...readOnly, "nosuid", "nodev"] });
-    }
-    case "memory": {
-      const op: Op = {
-        op: "clone_tree",
-        source: volumeSlot(mount.volume),
-        name: mount.subPath,
-        slot,
-        attributes: [...readOnly, "nosuid", "nodev"],
-      };
-      if (!facts.clonesDetached) return open(op);
-      return { prepare: [], build: [...steps("build", mount.field, [op]), ...attach] };
-    }
-    case "host":
-      return open({
-        ...source,
-        path: volume.path,
-        expect: volume.expect,
-        create_mode: volume.createMode,
-        recursive: 1,
-        attributes: [...readOnly, ...hostNodes(container, volume.expect)],
-        user_namespace: pod.ids.count > 0 ? podSlot.userNamespace : noSlot,
-      });
-    case "image":
-      return planImageVolume(pod, mount, facts, slots);
-    default:
-      return volume satisfies never;
-  }
-}
-
-/** A directory of the host gives none of the devices in it; a device that is named is given. */
-function hostNodes({ security }: ResolvedContainer, expect: FileTypeName): AttributeName[] {
-  const isDevice = expect === "character_device" || expect === "block_device";
-  return isDevice || security.isPrivileged ? [] : ["nodev"];
-}
-
 function planLog(container: ResolvedContainer, policy: LogPolicy, slots: PlanSlots): Step[] {
   const directory = slots.take();
   return steps("later", container.field, [
@@ -272,9 +197,8 @@ function planSpawn(pod: ResolvedPod, container: ResolvedContainer, cgroup: Slot)
 }
 
 /** In `build`: inside a user namespace the file is no longer ours to write. */
-function planOomScore(pod: ResolvedPod, container: ResolvedContainer, facts: HostFacts): Step[] {
-  const value = oomScoreAdj(qosClass(pod.resources), container.resources, facts.memoryBytes);
-  return steps("build", `${container.field}.resources`, [{ op: "set_oom_score", value }]);
+function planOomScore({ field, oomScoreAdj: value }: ResolvedContainer): Step[] {
+  return steps("build", `${field}.resources`, [{ op: "set_oom_score", value }]);
 }
 
 /** In `build` too: what is the container's from its exec on, and asks for rights on the host. */

@@ -7,7 +7,7 @@ import type { TerminalSize } from "./limits.ts";
 import { planLabels, planLimits, planPauseLimits, planStreams } from "./limits.ts";
 import type { Plan } from "./plan.ts";
 import { noSlot } from "./plan.ts";
-import { steps } from "./sandbox.ts";
+import { steps } from "./steps.ts";
 import { PlanSlots, podSlot, targetCgroup, targetProcess } from "./slots.ts";
 
 export interface ExecRequest {
@@ -103,6 +103,7 @@ export function planPause(pod: ResolvedPod, facts: HostFacts): Plan {
           gid: 0,
           attributes: ["rdonly", "nosuid", "nodev", "noexec"],
           attached: 0,
+          no_swap: 0,
         },
         {
           op: "spawn",

@@ -7,7 +7,7 @@ import { planLayers } from "./layers.ts";
 import type { AttributeName, Op, Parts } from "./plan.ts";
 import { noSlot } from "./plan.ts";
 import { openHost } from "./open-host.ts";
-import { steps } from "./sandbox.ts";
+import { steps } from "./steps.ts";
 import type { PlanSlots } from "./slots.ts";
 
 const attributes: readonly AttributeName[] = ["rdonly", "nosuid", "nodev", "noexec"];

@@ -7,7 +7,7 @@ import { layerNames } from "../spec/resolved.ts";
 import { planLayers } from "./layers.ts";
 import { openHost } from "./open-host.ts";
 import type { Op, Parts, Slot } from "./plan.ts";
-import { steps } from "./sandbox.ts";
+import { steps } from "./steps.ts";
 import type { PlanSlots } from "./slots.ts";
 import { podSlot } from "./slots.ts";
 

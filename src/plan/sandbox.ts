@@ -4,12 +4,13 @@
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { NetlinkBatch } from "../spec/network.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
-import type { ResolvedPod, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
-import { volumeDirectory } from "../spec/resolved.ts";
-import { freshCgroupValues, podCgroupValues } from "./cgroup-values.ts";
+import type { ResolvedPod } from "../spec/resolved.ts";
+import { freshCgroupValues, hugePageValues, podCgroupValues } from "./cgroup-values.ts";
+import { openVolume } from "./open-host.ts";
 import type { Op, Plan, Slot, Step } from "./plan.ts";
-import { noSlot } from "./plan.ts";
-import { PlanSlots, podSlot, volumeSlot } from "./slots.ts";
+import { PlanSlots, podSlot } from "./slots.ts";
+import { steps } from "./steps.ts";
+import { planVolume } from "./volumes.ts";
 
 /** containerd's and CRI-O's. */
 const shmBytes = 64 << 20;
@@ -17,26 +18,22 @@ const filesBytes = 1 << 20;
 
 export function planSandbox(pod: ResolvedPod, facts: HostFacts): Plan {
   const slots = new PlanSlots();
-  const steps: Step[] = [
+  const all: Step[] = [
     ...planPlaces(pod, facts, slots),
     ...planGroup(pod, facts, slots),
     ...planNamespaces(pod),
     ...planSharedFiles(pod, facts),
+    ...planClaims(pod, slots),
     ...pod.volumes.flatMap((volume, index) => planVolume(pod, facts, volume, index, slots)),
   ];
   return {
     kind: "sandbox",
-    steps,
+    steps: all,
     rootUid: pod.ids.firstId,
     rootGid: pod.ids.firstId,
     deadlineMs: pod.deadlineMs,
     mayHang: false,
   };
-}
-
-/** Steps of one stage and origin. */
-export function steps(stage: Step["stage"], origin: string, ops: readonly Op[]): Step[] {
-  return ops.map((op) => ({ stage, op, origin }));
 }
 
 function planPlaces(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[] {
@@ -45,18 +42,7 @@ function planPlaces(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[
   const logs = slots.take();
   const directory = slots.take();
   const owner = { uid: ids.firstId, gid: ids.firstId };
-  const detach: Op = {
-    op: "open_volume",
-    path: `${places.dataParent}/${places.uid}`,
-    sub_path: "",
-    base: noSlot,
-    slot: podSlot.data,
-    attributes: [],
-    user_namespace: noSlot,
-    expect: "directory",
-    create_mode: 0,
-    recursive: 0,
-  };
+  const detach = openVolume(podSlot.data, `${places.dataParent}/${places.uid}`);
   return steps("prepare", "", [
     {
       op: "open_directory",
@@ -88,10 +74,22 @@ function planPlaces(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[
   ]);
 }
 
+/** The directory that claims are made in. */
+function planClaims({ volumes }: ResolvedPod, slots: PlanSlots): Step[] {
+  const claim = volumes.find(({ kind }) => kind === "claim");
+  if (claim?.kind !== "claim") return [];
+  const parent = claim.path.slice(0, claim.path.lastIndexOf("/"));
+  const op = openVolume(slots.take(), parent, { create_mode: 0o711 });
+  return steps("prepare", claim.field, [op]);
+}
+
 function planGroup(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[] {
   const parent = slots.take();
   const { cgroupParent, cgroupName } = pod.places;
-  const values = podCgroupValues(pod.resources, pod.podPidsMax);
+  const values = {
+    ...podCgroupValues(pod.resources, pod.podPidsMax),
+    ...hugePageValues(pod.resources.hugepages, facts.cgroup.hugePageSizes),
+  };
   const enabled = [...facts.cgroup.controllers].map((name) => `+${name}`).join(" ");
   return steps("prepare", "spec", [
     { op: "open_directory", path: cgroupParent, slot: parent },
@@ -113,17 +111,15 @@ function planGroup(pod: ResolvedPod, facts: HostFacts, slots: PlanSlots): Step[]
 
 /** Only what differs from a fresh group, and only what the host's controllers offer. */
 export function planCgroupValues(
-  values: Readonly<Record<keyof typeof freshCgroupValues, string>>,
+  values: Readonly<Record<string, string>>,
   facts: HostFacts,
   cgroup: Slot,
 ): Op[] {
   return Object.entries<string>(values)
     .filter(([file]) => facts.cgroup.controllers.has(file.slice(0, file.indexOf("."))))
-    .filter(([file, value]) => freshValue[file] !== value)
+    .filter(([file, value]) => freshCgroupValues[file] !== value)
     .map(([file, value]) => ({ op: "write_cgroup", cgroup, file, value }));
 }
-
-const freshValue: Readonly<Record<string, string>> = { ...freshCgroupValues };
 
 /** hostNetwork shares the host's name too, as kubelets do. */
 function sharedNamespaces({ network, ipc }: PodSpec["namespaces"]): ("net" | "uts" | "ipc")[] {
@@ -204,6 +200,7 @@ function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
     content: new TextEncoder().encode(text),
     mode: 0o644,
     ...owner,
+    replace: 0,
   });
   return [
     // With hostIPC /dev/shm is the host's.
@@ -218,6 +215,7 @@ function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
             ...owner,
             attributes: ["nosuid", "nodev", "noexec"],
             attached,
+            no_swap: 0,
           },
         ])
       : []),
@@ -231,116 +229,11 @@ function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
         ...owner,
         attributes: ["nosuid", "nodev", "noexec"],
         attached,
+        no_swap: 0,
       },
       file("hosts", pod.files.hosts),
       file("hostname", pod.files.hostname),
       file("resolv.conf", pod.files.resolvConf),
     ]),
   ];
-}
-
-/** Volumes that live with the pod; others are opened by each container that mounts them. */
-function planVolume(
-  pod: ResolvedPod,
-  facts: HostFacts,
-  volume: ResolvedVolume,
-  index: number,
-  slots: PlanSlots,
-): Step[] {
-  const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
-  switch (volume.kind) {
-    case "host":
-    case "image":
-      return [];
-    case "memory": {
-      const { files } = volume;
-      const subPaths = subPathsOf(pod, index).filter((path) => !hasFile(files, path));
-      const slot = volumeSlot(index);
-      const make: Op = {
-        op: "make_tmpfs",
-        slot,
-        bytes_max: BigInt(volume.bytesMax),
-        inodes_max: 0n,
-        mode: 0o1777,
-        ...owner,
-        attributes: ["nosuid", "nodev"],
-        attached: Number(!facts.clonesDetached),
-      };
-      const content = planFiles(files, slot, owner, slots, subPaths);
-      return steps("prepare", volume.field, [make, ...content]);
-    }
-    case "directory": {
-      const slot = slots.take();
-      const make: Op = {
-        op: "make_directory",
-        parent: podSlot.data,
-        name: volumeDirectory(volume.name),
-        slot,
-        mode: 0o777,
-        ...owner,
-      };
-      return steps("prepare", volume.field, [make, ...planFiles(volume.files, slot, owner, slots)]);
-    }
-    default:
-      return volume satisfies never;
-  }
-}
-
-/** Of a volume in memory, which is cloned by name: those that are missing are made with it. */
-function subPathsOf(pod: ResolvedPod, index: number): readonly string[] {
-  const mounts = pod.containers.flatMap((container) => container.mounts);
-  const paths = mounts
-    .filter(({ volume }) => volume === index)
-    .map(({ subPath }) => subPath.split("/").filter((part) => part !== "" && part !== "."))
-    .map((parts) => parts.join("/"));
-  return [...new Set(paths)].filter((path) => path !== "");
-}
-
-function hasFile(files: readonly VolumeFile[], path: string): boolean {
-  return files.some((file) => file.path === path);
-}
-
-function planFiles(
-  files: readonly VolumeFile[],
-  root: Slot,
-  owner: { readonly uid: number; readonly gid: number },
-  slots: PlanSlots,
-  subPaths: readonly string[] = [],
-): Op[] {
-  const directories = new Map<string, Slot>([["", root]]);
-  const ops: Op[] = [];
-  const directoryOf = (path: string): Slot => {
-    const known = directories.get(path);
-    if (known !== undefined) return known;
-    const [parent, name] = split(path);
-    const slot = slots.take();
-    ops.push({
-      op: "make_directory",
-      parent: directoryOf(parent),
-      name,
-      slot,
-      // A missing subPath gets the mode of its volume, as the kubelet has it.
-      mode: isWithin(path, subPaths) ? 0o777 : 0o755,
-      ...owner,
-    });
-    directories.set(path, slot);
-    return slot;
-  };
-  for (const { path, bytes } of files) {
-    const [parent, name] = split(path);
-    const directory = directoryOf(parent);
-    ops.push({ op: "write_file", directory, name, content: bytes, mode: 0o644, ...owner });
-  }
-  for (const path of subPaths) directoryOf(path);
-  return ops;
-}
-
-/** The path itself, or a directory on its way. */
-function isWithin(path: string, subPaths: readonly string[]): boolean {
-  return subPaths.some((subPath) => subPath === path || subPath.startsWith(`${path}/`));
-}
-
-function split(path: string): readonly [parent: string, name: string] {
-  const cut = path.lastIndexOf("/");
-  return cut < 0 ? ["", path] : [path.slice(0, cut), path.slice(cut + 1)];
 }

@@ -4,8 +4,9 @@
 import type { ResolvedLink } from "../spec/network.ts";
 import type { PodPlaces } from "../spec/resolved.ts";
 import type { Op, Plan } from "./plan.ts";
-import { netlink, steps } from "./sandbox.ts";
+import { netlink } from "./sandbox.ts";
 import { PlanSlots } from "./slots.ts";
+import { steps } from "./steps.ts";
 
 const deadlineMs = 60_000;
 

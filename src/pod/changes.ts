@@ -1,8 +1,8 @@
 // What a changed manifest asks of a pod that runs: nothing, new resources, containers anew, or the
 // whole pod anew. By what manifests mean, not by how they are written. Pure.
 
-import { qosClass } from "../spec/qos.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
+import { podResources } from "../spec/resources.ts";
 
 /** One difference; values that come from objects are never among them. */
 export interface FieldChange {
@@ -41,7 +41,7 @@ export function changesBetween(
     ...containerLists(before, after, "containers"),
     ...imageChanges(before, after, images),
   ];
-  const isAnotherClass = classOf(before) !== classOf(after);
+  const isAnotherClass = podResources(before).qos !== podResources(after).qos;
   const settled = changes.map((change): PodChange =>
     // The class names the group that the pod lives in, and no pod moves to another.
     change.effect === "resize" && isAnotherClass ? { ...change, effect: "recreate" } : change,
@@ -61,11 +61,6 @@ function strongest(changes: readonly PodChange[]): Effect {
 }
 
 const noImages = { before: new Map<string, string>(), after: new Map<string, string>() };
-
-function classOf(spec: PodSpec): string {
-  const all = [...spec.initContainers, ...spec.containers].map(({ resources }) => resources);
-  return qosClass(spec.resources === undefined ? all : [spec.resources]);
-}
 
 /** The parts of the spec that are the pod's own, and what the manifest calls them. */
 const podFields = {

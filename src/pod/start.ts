@@ -8,14 +8,12 @@ import { KeeperGone } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";
 import { monotonicNs } from "../native/syscalls.ts";
 import { noProcess } from "../plan/abi.gen.ts";
-import { oomScoreAdj } from "../plan/cgroup-values.ts";
 import { PlanTooLarge } from "../plan/encode.ts";
 import { planLastTeardown, planTeardown } from "../plan/teardown.ts";
 import { resolvePod } from "../resolve/pod.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
-import { qosClass, sum } from "../spec/qos.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
 import { rootUser } from "../spec/resolved.ts";
@@ -250,7 +248,6 @@ function asPodError(error: unknown, pod: RunningPod): unknown {
 }
 
 function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodState {
-  const qos = qosClass(pod.resources);
   return {
     version: 1,
     uid: pod.uid,
@@ -258,8 +255,8 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     namespace: pod.namespace,
     createdMs: Date.now(),
     graceMs: pod.terminationGraceMs,
-    qosClass: qos,
-    cpuRequestMilli: sum(pod.resources.map(({ requests }) => requests.cpuMilli ?? 0)),
+    qosClass: pod.resources.qos,
+    cpuRequestMilli: pod.resources.cpuRequestMilli,
     hostname: pod.hostname,
     userNamespace: pod.namespaces.user === "POD",
     ids: pod.ids,
@@ -278,7 +275,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
         user: { ...container.user, groups: [...container.user.groups] },
       }),
       ...securityEntry(container, facts),
-      oomScoreAdj: oomScoreAdj(qos, container.resources, facts.memoryBytes),
+      oomScoreAdj: container.oomScoreAdj,
       tty: container.tty,
       stdin: container.stdin,
     })),

@@ -8,7 +8,7 @@ import type { CgroupFacts, HostFacts, SecurityFacts } from "../spec/host-facts.t
 import type { HostPath } from "../spec/paths.ts";
 
 export const oldestKernel = [6, 1] as const;
-const controllersUsed = ["cpu", "memory", "pids"] as const;
+const controllersUsed = ["cpu", "memory", "pids", "hugetlb"] as const;
 
 export interface FactsOptions {
   readonly cgroupRoot?: string;
@@ -37,6 +37,7 @@ export function resolveHostFacts(options: FactsOptions): HostFacts {
     // clone_private_mount).
     layersByDescriptor: host.isAtLeast(kernel, [6, 15]),
     clonesDetached: host.isAtLeast(kernel, [6, 15]),
+    tmpfsWithoutSwap: host.isAtLeast(kernel, [6, 4]),
     thermalThrottle: host.thermalThrottlePaths(),
     cgroup: resolveCgroupRoot(options.cgroupRoot),
     get security() {
@@ -71,7 +72,11 @@ function resolveCgroupRoot(wanted: string | undefined): CgroupFacts {
     });
   }
   const offered = host.readWords(`${root}/cgroup.subtree_control`).filter(isUsed);
-  return { root: root as HostPath, controllers: new Set(offered) };
+  return {
+    root: root as HostPath,
+    controllers: new Set(offered),
+    hugePageSizes: offered.includes("hugetlb") ? host.hugePageSizes() : [],
+  };
 }
 
 function isUsed(name: string): boolean {

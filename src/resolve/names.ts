@@ -1,18 +1,92 @@
-// The host's part in a pod's generated files: its name servers, and its hosts file where the pod
-// shares its network.
+// What a pod is called, and the files that say so: its host name, /etc/hosts, and its name servers.
 
 import { readFileSync } from "node:fs";
+import { hostname as hostHostname } from "node:os";
+import type { PodSpec } from "../spec/pod-spec.ts";
+import type { ResolvedPod } from "../spec/resolved.ts";
+import type { ClusterDns } from "./dns.ts";
+import { fitResolver, resolveDns } from "./dns.ts";
+import { fault } from "./fault.ts";
 import type { ResolvConfInput } from "./generated-files.ts";
-import { printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
+import { printHostname, printHosts, printNodeHosts, printResolvConf } from "./generated-files.ts";
 
-export function printHostsFor(
-  network: "POD" | "NODE",
-  hostname: string,
-  podIPs: readonly string[],
-): string {
-  return network === "NODE"
-    ? printNodeHosts(read("/etc/hosts"), [])
-    : printHosts({ hostname, podIPs, aliases: [] });
+export interface NamesInput {
+  readonly spec: PodSpec;
+  /** None while the pod has only loopback. */
+  readonly podIPs: readonly string[];
+  readonly cluster: ClusterDns;
+  readonly warn: (message: string) => void;
+}
+
+export const noCluster: ClusterDns = { nameservers: [], domain: "cluster.local" };
+
+/** The kernel's own limit (__NEW_UTS_LEN). */
+const hostnameMax = 64;
+/** Of one label of a name, which a pod's name may be longer than. */
+const labelMax = 63;
+
+export function resolveNames(input: NamesInput): Pick<ResolvedPod, "hostname" | "files"> {
+  const { spec, podIPs } = input;
+  const isNode = spec.namespaces.network === "NODE";
+  const host = isNode ? hostHostname() : ownName(spec);
+  const domain = isNode ? undefined : domainOf(spec, input.cluster);
+  const hostname = kernelName(spec, host, domain);
+  const aliases = spec.hostAliases;
+  return {
+    hostname,
+    files: {
+      hosts: isNode
+        ? printNodeHosts(read("/etc/hosts"), aliases)
+        : printHosts({ hostname: host, podIPs, aliases, ...(domain !== undefined && { domain }) }),
+      hostname: printHostname(hostname),
+      resolvConf: resolvConfOf(input),
+    },
+  };
+}
+
+/** The pod's name cut to a label's length (kubelet, `GeneratePodHostNameAndDomain`). */
+function ownName({ name, hostname, hostnameOverride }: PodSpec): string {
+  if (hostnameOverride !== undefined) return hostnameOverride;
+  return (hostname ?? name).slice(0, labelMax).replace(/[-.]+$/, "");
+}
+
+/** An override is the whole name. */
+function domainOf(spec: PodSpec, { domain }: ClusterDns): string | undefined {
+  const { subdomain, hostnameOverride, namespace } = spec;
+  if (!subdomain || hostnameOverride !== undefined) return undefined;
+  return `${subdomain}.${namespace}.svc.${domain}`;
+}
+
+function kernelName(spec: PodSpec, host: string, domain: string | undefined): string {
+  if (!spec.setHostnameAsFqdn || domain === undefined) return host;
+  const full = `${host}.${domain}`;
+  if (full.length <= hostnameMax) return full;
+  throw fault(spec, "spec.setHostnameAsFQDN", {
+    code: "manifest.invalid",
+    message: `the full name ${full} has ${full.length} characters, and a host name at most ${hostnameMax}`,
+  });
+}
+
+/** The files are read for every pod, and understood again only when they have changed. */
+let last: { file: string; read: ResolvConfInput; printed: string } | undefined;
+
+function resolvConfOf({ spec, cluster, warn }: NamesInput): string {
+  const { policy, nameservers, searches, options } = spec.dns;
+  const isPlain = nameservers.length + searches.length + options.length === 0;
+  // Where the pod's loopback is the host's, so is all that its file says.
+  const isNode = spec.namespaces.network === "NODE";
+  const isHost = policy === "Default" || policy === "ClusterFirst";
+  if (isNode && isPlain && isHost) return read("/etc/resolv.conf");
+  const host = hostConf(isNode);
+  if (isPlain && isHost && cluster.nameservers.length === 0) {
+    // Nobody has asked for a cluster who says nothing.
+    if (policy === "Default" || !isWritten(spec)) return host.printed;
+  }
+  return printResolvConf(resolveDns({ spec, host: () => host.read, cluster, warn }));
+}
+
+function isWritten({ manifest }: PodSpec): boolean {
+  return "dnsPolicy" in ((manifest["spec"] ?? {}) as Readonly<Record<string, unknown>>);
 }
 
 /**
@@ -22,28 +96,29 @@ export function printHostsFor(
 const stub = "127.0.0.53";
 const upstreamPath = "/run/systemd/resolve/resolv.conf";
 
-/** The file is read for every pod, and understood again only when it has changed. */
-let last = { file: "", printed: "" };
-
-export function printResolvConfFor(): string {
+function hostConf(sharesLoopback: boolean): { readonly read: ResolvConfInput; printed: string } {
   const own = read("/etc/resolv.conf");
-  const file = own.includes(stub) ? read(upstreamPath) || own : own;
-  if (file !== last.file) last = { file, printed: printResolvConf(readResolvConf(file)) };
-  return last.printed;
+  const file = own.includes(stub) && !sharesLoopback ? read(upstreamPath) || own : own;
+  if (file !== last?.file) {
+    const parsed = readResolvConf(file);
+    // Nobody who asked for nothing is told what a resolver would leave out anyway.
+    last = { file, read: parsed, printed: printResolvConf(fitResolver(parsed, () => {})) };
+  }
+  return last;
 }
 
-function readResolvConf(file: string): ResolvConfInput {
+export function readResolvConf(file: string): ResolvConfInput {
   const lines = file.split("\n").map((line) => line.trim().split(/\s+/));
   const values = (key: string) =>
     lines.filter(([keyword]) => keyword === key).map((line) => line.slice(1));
-  // The resolver's own limits (man 5 resolv.conf; the kubelet's for searches).
-  const [nameserversMax, searchesMax] = [3, 32];
   return {
     nameservers: values("nameserver")
       .map(([address = ""]) => address)
-      .filter(isWord)
-      .slice(0, nameserversMax),
-    searches: (values("search").at(-1) ?? []).filter(isWord).slice(0, searchesMax),
+      .filter(isWord),
+    // The last line counts, and a dot at the end of a domain says nothing more.
+    searches: (values("search").at(-1) ?? [])
+      .map((domain) => domain.replace(/(.)\.$/, "$1"))
+      .filter(isWord),
     options: values("options").flat().filter(isWord),
   };
 }

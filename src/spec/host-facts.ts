@@ -13,6 +13,8 @@ export interface HostFacts {
   readonly layersByDescriptor: boolean;
   /** A mount that is attached nowhere can be cloned (6.15). */
   readonly clonesDetached: boolean;
+  /** A tmpfs can be kept off swap devices (6.4). */
+  readonly tmpfsWithoutSwap: boolean;
   /** Directories below /sys that tell one CPU's temperature: a side channel, masked. */
   readonly thermalThrottle: readonly string[];
   readonly cgroup: CgroupFacts;
@@ -31,6 +33,8 @@ export interface SecurityFacts {
 export interface CgroupFacts {
   /** The directory that pods are made in. */
   readonly root: HostPath;
-  /** Controllers that pods and containers can use: `cpu`, `memory`, `pids`. */
+  /** Controllers that pods and containers can use: `cpu`, `memory`, `pids`, `hugetlb`. */
   readonly controllers: ReadonlySet<string>;
+  /** Sizes of large pages as the files of the hugetlb controller have them: `2MB`. */
+  readonly hugePageSizes: readonly string[];
 }

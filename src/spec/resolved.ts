@@ -5,8 +5,10 @@ import { capabilityMask, defaultCapabilities } from "./capabilities.ts";
 import type { ResolvedNetwork } from "./network.ts";
 import type { GuestPath, HostPath } from "./paths.ts";
 import type { ContainerKind } from "./launches.ts";
-import type { ContainerSpec, PodSpec } from "./pod-spec.ts";
+import type { PodSpec } from "./pod-spec.ts";
+import type { ContainerResources, PodResources } from "./resources.ts";
 import type { SeccompProfile } from "./seccomp.ts";
+import type { VolumeMountSpec } from "./volume-spec.ts";
 
 export interface ResolvedPod {
   readonly name: string;
@@ -18,7 +20,7 @@ export interface ResolvedPod {
   readonly places: PodPlaces;
   readonly ids: IdRange;
   readonly network: ResolvedNetwork;
-  readonly resources: readonly ContainerSpec["resources"][];
+  readonly resources: PodResources;
   readonly podPidsMax: number;
   readonly files: {
     readonly hosts: string;
@@ -62,8 +64,37 @@ export interface IdRange {
 }
 
 export type ResolvedVolume = { readonly name: string; readonly field: string } & (
-  | { readonly kind: "directory"; readonly files: readonly VolumeFile[] }
-  | { readonly kind: "memory"; readonly bytesMax: number; readonly files: readonly VolumeFile[] }
+  | { readonly kind: "directory"; readonly files: readonly VolumeFile[]; readonly group: number }
+  | {
+      readonly kind: "memory";
+      readonly bytesMax: number;
+      readonly files: readonly VolumeFile[];
+      readonly group: number;
+    }
+  | {
+      readonly kind: "hugepages";
+      readonly pageBytes: number;
+      readonly bytesMax: number;
+      readonly group: number;
+    }
+  /** Files that peapod writes, kept in memory and read-only for everybody else. */
+  | {
+      readonly kind: "projected";
+      /** The directory that this set of files is in. */
+      readonly set: string;
+      readonly files: readonly ProjectedFile[];
+      readonly group: number;
+    }
+  /** A directory that is kept when the pod goes. */
+  | {
+      readonly kind: "claim";
+      readonly path: HostPath;
+      readonly readOnly: boolean;
+      /** As the manifest has it: the directory's ids are shown mapped. */
+      readonly group: number;
+      /** Only when its directory is not the group's yet. */
+      readonly onMismatch: boolean;
+    }
   | {
       readonly kind: "host";
       readonly path: HostPath;
@@ -76,6 +107,14 @@ export type ResolvedVolume = { readonly name: string; readonly field: string } &
   | { readonly kind: "image" }
 );
 
+/** A volume's `group` where nobody has asked for one; else the id of fsGroup on the host. */
+export const noGroup = -1;
+
+/** Named after what it belongs to, which outlives every pod. */
+export function claimDirectory(root: string, namespace: string, claim: string): string {
+  return `${root}/volumes/${namespace}_${claim}`;
+}
+
 /** Below the pod's data directory: an emptyDir on disk. */
 export function volumeDirectory(name: string): string {
   return `${name}.volume`;
@@ -85,6 +124,10 @@ export interface VolumeFile {
   /** Relative and clean. */
   readonly path: string;
   readonly bytes: Uint8Array;
+}
+
+export interface ProjectedFile extends VolumeFile {
+  readonly mode: number;
 }
 
 export interface ResolvedContainer {
@@ -108,7 +151,8 @@ export interface ResolvedContainer {
   readonly security: ResolvedSecurity;
   /** Asks the first process to end. */
   readonly stopSignal: number;
-  readonly resources: ContainerSpec["resources"];
+  readonly resources: ContainerResources;
+  readonly oomScoreAdj: number;
   readonly mounts: readonly ResolvedMount[];
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
@@ -214,6 +258,9 @@ export interface ResolvedMount {
   readonly volume: number;
   readonly target: GuestPath;
   readonly readOnly: boolean;
+  /** The mounts below it as well. */
+  readonly recursiveReadOnly: boolean;
+  readonly propagation: VolumeMountSpec["propagation"];
   /** Empty for the whole volume. */
   readonly subPath: string;
   /**

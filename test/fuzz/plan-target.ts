@@ -29,6 +29,9 @@ export const samplePlan: Plan = {
         expect: "directory",
         create_mode: 0,
         recursive: 1,
+        top_attributes: ["nodev"],
+        receives: 0,
+        sends: 0,
       },
     },
     {

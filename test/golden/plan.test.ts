@@ -9,7 +9,6 @@ import { planContainer } from "../../src/plan/container.ts";
 import { planExec, planPause } from "../../src/plan/exec.ts";
 import type { Plan } from "../../src/plan/plan.ts";
 import { printPlan, printPlanWithOrigins } from "../../src/plan/print.ts";
-import { noSecrets } from "../../src/plan/redact.ts";
 import { planSandbox } from "../../src/plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../../src/plan/teardown.ts";
 import type { ImageSource } from "../../src/resolve/image.ts";
@@ -21,7 +20,9 @@ import type { HostFacts } from "../../src/spec/host-facts.ts";
 import type { HostPath } from "../../src/spec/paths.ts";
 import { plainSecurity, rootUser } from "../../src/spec/resolved.ts";
 import type { ResolvedPod } from "../../src/spec/resolved.ts";
+import { noObjects } from "../../src/spec/objects.ts";
 import { describe } from "../support/describe.ts";
+import { dataObject } from "../support/specs.ts";
 
 const isWriting = process.env.PEAPOD_GOLDEN === "write";
 const expectedFolder = join(import.meta.dir, "expected");
@@ -40,16 +41,22 @@ const hosts: Readonly<Record<string, HostFacts>> = {
     kernel: [6, 1],
     layersByDescriptor: false,
     clonesDetached: false,
+    tmpfsWithoutSwap: false,
     thermalThrottle: [],
-    cgroup: { root: cgroupRoot, controllers: new Set() },
+    cgroup: { root: cgroupRoot, controllers: new Set(), hugePageSizes: [] },
   },
   "6.18": {
     ...common,
     kernel: [6, 18],
     layersByDescriptor: true,
     clonesDetached: true,
+    tmpfsWithoutSwap: true,
     thermalThrottle: ["/sys/devices/system/cpu/cpu0/thermal_throttle"],
-    cgroup: { root: cgroupRoot, controllers: new Set(["cpu", "memory", "pids"]) },
+    cgroup: {
+      root: cgroupRoot,
+      controllers: new Set(["cpu", "memory", "pids"]),
+      hugePageSizes: [],
+    },
   },
 };
 
@@ -96,6 +103,42 @@ const manifests: readonly PodManifest[] = [
   }),
   podOf("host", { hostNetwork: true, hostIPC: true, hostPID: true, containers: [plain] }),
   podOf("shared", { shareProcessNamespace: true, containers: [plain] }),
+  podOf("files", {
+    securityContext: { fsGroup: 2000, fsGroupChangePolicy: "OnRootMismatch" },
+    containers: [
+      {
+        ...plain,
+        env: [{ name: "P", valueFrom: { secretKeyRef: { name: "db", key: "password" } } }],
+        volumeMounts: [
+          { name: "all", mountPath: "/all" },
+          { name: "all", mountPath: "/etc/app.conf", subPath: "conf/app.conf" },
+          { name: "claim", mountPath: "/claim", readOnly: true, recursiveReadOnly: "Enabled" },
+          { name: "memory", mountPath: "/memory", subPath: "part" },
+          { name: "disk", mountPath: "/disk" },
+        ],
+      },
+    ],
+    volumes: [
+      {
+        name: "all",
+        projected: {
+          defaultMode: 0o400,
+          sources: [
+            { configMap: { name: "app", items: [{ key: "app.conf", path: "conf/app.conf" }] } },
+            { secret: { name: "db" } },
+            {
+              downwardAPI: {
+                items: [{ path: "name", fieldRef: { fieldPath: "metadata.name" }, mode: 0o640 }],
+              },
+            },
+          ],
+        },
+      },
+      { name: "claim", persistentVolumeClaim: { claimName: "data" } },
+      { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
+      { name: "disk", emptyDir: {} },
+    ],
+  }),
   podOf("user", {
     hostUsers: false,
     containers: [{ ...plain, volumeMounts: [{ name: "host", mountPath: "/host" }] }],
@@ -145,10 +188,15 @@ const images: ImageSource = Object.assign(
     ]),
   },
 );
+const objects = {
+  ...noObjects,
+  configMaps: new Map([dataObject("app", { "app.conf": "a=1\n", "b/ignored": "", mode: "x" })]),
+  secrets: new Map([dataObject("db", { password: "canary" })]),
+};
 
 /** Resolved as on a machine whose name, name servers and hosts file are these. */
 function resolve(manifest: PodManifest, facts: HostFacts): ResolvedPod {
-  const spec = readPodManifest(manifest);
+  const spec = readPodManifest(manifest, { objects });
   const isUser = spec.namespaces.user === "POD";
   const pod = resolvePod(spec, facts, {
     uid: "00000000-0000-4000-8000-000000000000",
@@ -172,7 +220,10 @@ function resolve(manifest: PodManifest, facts: HostFacts): ResolvedPod {
     ...container,
     env: container.env.map((entry) => (entry.startsWith("HOSTNAME=") ? "HOSTNAME=web" : entry)),
   }));
-  return { ...pod, hostname: "web", files, containers };
+  const volumes = pod.volumes.map((volume) =>
+    volume.kind === "projected" ? { ...volume, set: "..2026_01_02_03_04_05.0000000006" } : volume,
+  );
+  return { ...pod, hostname: "web", files, containers, volumes };
 }
 
 function plansOf(pod: ResolvedPod, facts: HostFacts): Readonly<Record<string, Plan>> {
@@ -210,7 +261,7 @@ for (const manifest of manifests) {
 
     test(`the plans of ${name}`, () => {
       const text = Object.entries(plans())
-        .map(([what, plan]) => `${what}: ${printPlanWithOrigins(plan, noSecrets)}`)
+        .map(([what, plan]) => `${what}: ${printPlanWithOrigins(plan, new Set(["P=canary"]))}`)
         .join("\n");
       const file = join(expectedFolder, `${name.replaceAll(" ", "-")}.txt`);
       if (isWriting) writeFileSync(file, text);

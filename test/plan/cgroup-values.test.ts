@@ -1,22 +1,39 @@
 import { describe, expect, test } from "bun:test";
-import type { Resources } from "../../src/spec/qos.ts";
-import { qosClass } from "../../src/spec/qos.ts";
+import type { ContainerResources } from "../../src/spec/resources.ts";
+import { podResources } from "../../src/spec/resources.ts";
+import type { ResourceList } from "../../src/spec/pod-spec.ts";
 import {
   containerCgroupValues,
   cpuMax,
   cpuShares,
   cpuWeight,
-  oomScoreAdj,
+  hugePageValues,
   podCgroupValues,
   qosParentCpuWeight,
 } from "../../src/plan/cgroup-values.ts";
+import { specOf } from "../support/specs.ts";
 
 const Mi = 1024 * 1024;
 const Gi = 1024 * Mi;
-const nothing: Resources = { requests: {}, limits: {} };
+const nothing: ContainerResources = {
+  cpuRequestMilli: 0,
+  cpuLimitMilli: 0,
+  memoryLimitBytes: 0,
+  hugepages: {},
+};
 
-function limited(cpuMilli: number, memoryBytes: number): Resources {
-  return { requests: { cpuMilli, memoryBytes }, limits: { cpuMilli, memoryBytes } };
+function limited(cpuMilli: number, memoryBytes: number): ResourceList {
+  return { cpuMilli, memoryBytes };
+}
+
+/** Of containers whose requests are their limits. */
+function podOf(...limits: readonly ResourceList[]) {
+  const [first] = specOf().containers;
+  const containers = limits.map((limit) => ({
+    ...first!,
+    resources: { requests: limit, limits: limit },
+  }));
+  return podResources(specOf({}, { containers }));
 }
 
 describe("a CPU request becomes shares, and shares a weight on the quadratic scale", () => {
@@ -65,8 +82,10 @@ test("a container without resources has no limits, the least weight, and dies as
 test("a container's limits bound its own group", () => {
   expect(
     containerCgroupValues({
-      requests: { cpuMilli: 100, memoryBytes: 64 * Mi },
-      limits: { cpuMilli: 500, memoryBytes: 128 * Mi },
+      ...nothing,
+      cpuRequestMilli: 100,
+      cpuLimitMilli: 500,
+      memoryLimitBytes: 128 * Mi,
     }),
   ).toEqual({
     "cpu.weight": "17",
@@ -79,7 +98,7 @@ test("a container's limits bound its own group", () => {
 });
 
 test("a pod's group adds up requests and limits", () => {
-  expect(podCgroupValues([limited(500, Gi), limited(1500, Gi)], 1024)).toEqual({
+  expect(podCgroupValues(podOf(limited(500, Gi), limited(1500, Gi)), 1024)).toEqual({
     "cpu.weight": "174",
     "cpu.max": "200000 100000",
     "memory.max": "2147483648",
@@ -90,55 +109,24 @@ test("a pod's group adds up requests and limits", () => {
 });
 
 test("one container without a limit frees the pod of it, for each resource on its own", () => {
-  const memoryOnly: Resources = {
-    requests: { memoryBytes: 64 * Mi },
-    limits: { memoryBytes: 64 * Mi },
-  };
-  const values = podCgroupValues([limited(500, 64 * Mi), memoryOnly], undefined);
+  const values = podCgroupValues(podOf(limited(500, 64 * Mi), { memoryBytes: 64 * Mi }), undefined);
   expect(values["cpu.max"]).toBe("max 100000");
   expect(values["memory.max"]).toBe("134217728");
   expect(values["cpu.weight"]).toBe("59");
   expect(values["pids.max"]).toBe("max");
-  expect(podCgroupValues([limited(500, Gi), nothing], undefined)["memory.max"]).toBe("max");
+  expect(podCgroupValues(podOf(limited(500, Gi), {}), undefined)["memory.max"]).toBe("max");
+});
+
+test("of every size of large page that nobody asked for a group gets none", () => {
+  expect(hugePageValues({ "2MB": 4 * Mi }, ["1GB", "2MB"])).toEqual({
+    "hugetlb.1GB.max": "0",
+    "hugetlb.2MB.max": "4194304",
+    "hugetlb.2MB.rsvd.max": "4194304",
+  });
+  expect(hugePageValues({}, ["2MB"])).toEqual({ "hugetlb.2MB.max": "0" });
 });
 
 test("the Burstable parent competes with the sum of its pods' requests", () => {
   expect(qosParentCpuWeight([])).toBe(1);
   expect(qosParentCpuWeight([500, 1500])).toBe(174);
-});
-
-describe("the QoS class follows from CPU and memory of all containers", () => {
-  const burst: Resources = { requests: { cpuMilli: 100 }, limits: {} };
-  const zero: Resources = { requests: { cpuMilli: 0, memoryBytes: 0 }, limits: { cpuMilli: 0 } };
-  test.each([
-    ["nothing asked for", [nothing, nothing], "BestEffort"],
-    ["only zeros", [zero], "BestEffort"],
-    ["both limits equal the requests", [limited(1, 1), limited(500, Gi)], "Guaranteed"],
-    ["one container without limits", [limited(500, Gi), nothing], "Burstable"],
-    ["a request without a limit", [burst], "Burstable"],
-    [
-      "a memory limit alone",
-      [{ requests: { memoryBytes: 1 }, limits: { memoryBytes: 1 } }],
-      "Burstable",
-    ],
-    [
-      "a limit above the request",
-      [{ requests: { cpuMilli: 1, memoryBytes: 1 }, limits: { cpuMilli: 2, memoryBytes: 1 } }],
-      "Burstable",
-    ],
-  ] satisfies [string, Resources[], string][])("%s", (_, containers, expected) => {
-    expect(qosClass(containers)).toBe(expected as ReturnType<typeof qosClass>);
-  });
-});
-
-test("the OOM score of a Burstable container falls with its share of the node's memory", () => {
-  const asking = (memoryBytes: number): Resources => ({ requests: { memoryBytes }, limits: {} });
-  expect(oomScoreAdj("Guaranteed", limited(1, Gi), 4 * Gi)).toBe(-997);
-  expect(oomScoreAdj("BestEffort", nothing, 4 * Gi)).toBe(1000);
-  expect(oomScoreAdj("Burstable", asking(Gi), 4 * Gi)).toBe(750);
-  expect(oomScoreAdj("Burstable", asking(200 * Mi), 4_000_000_000)).toBe(948);
-  expect(oomScoreAdj("Burstable", nothing, 4 * Gi)).toBe(999);
-  expect(oomScoreAdj("Burstable", asking(1), 4 * Gi)).toBe(999);
-  expect(oomScoreAdj("Burstable", asking(4 * Gi), 4 * Gi)).toBe(3);
-  expect(oomScoreAdj("Burstable", asking(8 * Gi), 4 * Gi)).toBe(3);
 });

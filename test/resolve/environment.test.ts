@@ -145,7 +145,7 @@ describe("fieldRef", () => {
     labels: { app: "web", "example.com/tier": "front" },
     annotations: { note: 'say "hi"\n' },
   };
-  const sandbox = { podIPs: ["10.1.0.2", "fd00::2"], hostIPs: ["192.0.2.1"], nodeName: "node-1" };
+  const network = { podIPs: ["10.1.0.2", "fd00::2"], hostIPs: ["192.0.2.1"] };
   test.each([
     ["metadata.name", "web"],
     ["metadata.namespace", "shop"],
@@ -154,14 +154,14 @@ describe("fieldRef", () => {
     ["metadata.labels['example.com/tier']", "front"],
     ["metadata.labels['gone']", ""],
     ["metadata.annotations['note']", 'say "hi"\n'],
-    ["spec.nodeName", "node-1"],
+    ["spec.nodeName", hostname().toLowerCase()],
     ["spec.serviceAccountName", "default"],
     ["status.hostIP", "192.0.2.1"],
     ["status.hostIPs", "192.0.2.1"],
     ["status.podIP", "10.1.0.2"],
     ["status.podIPs", "10.1.0.2,fd00::2"],
   ])("%s", (path, expected) => {
-    expect(envOf([fieldRef("X", path)], metadata, { sandbox })).toEqual([`X=${expected}`]);
+    expect(envOf([fieldRef("X", path)], metadata, { network })).toEqual([`X=${expected}`]);
   });
 
   test("a pod without a network is at its own loopback, and the node has a name", () => {

@@ -45,11 +45,13 @@ export const someFacts: HostFacts = {
   openFilesMax: 1_048_576,
   layersByDescriptor: true,
   clonesDetached: true,
+  tmpfsWithoutSwap: true,
   thermalThrottle: [],
   security: { capabilities: 0n, appArmorProfiles: undefined, hasSeLinux: false },
   cgroup: {
     root: "/sys/fs/cgroup/peapod" as HostPath,
     controllers: new Set(["cpu", "memory", "pids"]),
+    hugePageSizes: [],
   },
 };
 

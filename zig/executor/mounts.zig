@@ -91,11 +91,15 @@ pub fn restrict(
     attributes: schema.Attributes,
     recursive: bool,
 ) error{Syscall}!void {
-    const deep: u32 = if (recursive) calls.AT_RECURSIVE else 0;
-    const rc = calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, .{
+    try set(report, tree, .{
         .attr_set = @as(u32, @bitCast(attributes)),
         .propagation = calls.MS_PRIVATE,
-    });
+    }, recursive);
+}
+
+pub fn set(report: *Report, tree: i32, attr: calls.MountAttr, recursive: bool) error{Syscall}!void {
+    const deep: u32 = if (recursive) calls.AT_RECURSIVE else 0;
+    const rc = calls.mount_setattr(tree, "", calls.AT_EMPTY_PATH | deep, attr);
     _ = try check(report, .mount_setattr, rc);
 }
 

@@ -40,8 +40,8 @@ pub fn makeDirectory(context: *Context, op: schema.MakeDirectory) Error!void {
             calls.fchownat(directory.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH),
         );
     }
-    // The sticky bit and anything the umask took.
-    if (op.mode & 0o1022 != 0) _ = try check(report, .fchmod, calls.fchmod(directory.raw, op.mode));
+    // The set-id and sticky bits, which mkdir does not take.
+    if (op.mode & 0o7000 != 0) _ = try check(report, .fchmod, calls.fchmod(directory.raw, op.mode));
     context.fill(op.slot, directory);
 }
 
@@ -73,42 +73,24 @@ pub fn makeTmpfs(context: *Context, op: schema.MakeTmpfs) Error!void {
     try config.number("mode", op.mode, 8);
     if (op.uid != 0) try config.number("uid", op.uid, 10);
     if (op.gid != 0) try config.number("gid", op.gid, 10);
-    const mount = try config.create(op.attributes);
+    if (op.no_swap != 0) try config.flag("noswap");
+    try keepMount(context, try config.create(op.attributes), op.attached != 0, op.slot);
+}
+
+/// In its slot, and where older kernels want it to be attached, out of every container's reach.
+pub fn keepMount(context: *Context, mount: Fd, attached: bool, slot: schema.Slot) Error!void {
     errdefer mount.close();
 
-    if (op.attached != 0) {
+    if (attached) {
         const flags = calls.MOVE_MOUNT_F_EMPTY_PATH;
         try context.leaveHost();
         _ = try check(
-            report,
+            context.report,
             .move_mount,
             calls.move_mount(mount.raw, "", calls.AT_FDCWD, "/", flags),
         );
     }
-    context.fill(op.slot, mount);
-}
-
-pub fn writeFile(context: *Context, op: schema.WriteFile) Error!void {
-    const report = context.report;
-    const flags = calls.O_CREAT | calls.O_EXCL | calls.O_WRONLY |
-        calls.O_CLOEXEC | calls.O_NOFOLLOW;
-    const rc = calls.openat(context.slot(op.directory), context.view.text(op.name), flags, op.mode);
-    const file: Fd = .from(try check(report, .openat, rc));
-    defer file.close();
-
-    if (op.uid != 0 or op.gid != 0) {
-        _ = try check(
-            report,
-            .fchownat,
-            calls.fchownat(file.raw, "", op.uid, op.gid, calls.AT_EMPTY_PATH),
-        );
-    }
-    var rest: []const u8 = context.view.slice(op.content);
-    while (rest.len > 0) rest = rest[try check(
-        report,
-        .write,
-        linux.write(file.raw, rest.ptr, rest.len),
-    )..];
+    context.fill(slot, mount);
 }
 
 pub fn cloneTree(context: *Context, op: schema.CloneTree) Error!void {

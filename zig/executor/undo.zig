@@ -41,7 +41,10 @@ fn undoOne(context: *Context, op: schema.Op) void {
             context.slot(made.parent),
             context.view.text(made.name),
         ) catch {},
-        .write_file => |made| _ = calls.unlinkat(
+        .write_file => |made| if (made.replace == 0) {
+            _ = calls.unlinkat(context.slot(made.directory), context.view.text(made.name), 0);
+        },
+        .make_link => |made| _ = calls.unlinkat(
             context.slot(made.directory),
             context.view.text(made.name),
             0,
@@ -56,6 +59,7 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .open_directory,
         .write_cgroup,
         .make_tmpfs,
+        .make_hugetlbfs,
         .clone_tree,
         .open_volume,
         .make_overlay,
@@ -69,6 +73,10 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .attach_device_filter,
         .show_proc,
         .spawn,
+        => {},
+        // Whose a claim's files are stays as the manifest wants it, and a volume's new files stay.
+        .give_group,
+        .swap_files,
         => {},
         // Removals are what undo does; the other stages leave nothing on the host.
         .remove_cgroup, .remove_tree, .place_root, .make_devices, .make_device, .mount => {},

@@ -16,23 +16,37 @@ const Error = error{Syscall};
 
 pub fn openVolume(context: *Context, op: schema.OpenVolume) Error!void {
     const report = context.report;
-    try context.enterHost();
+    // A mount of the keeper's own is only in its own namespace to be cloned.
+    if (op.base == .none) try context.enterHost() else try context.leaveHost();
     var source = try openSource(context, op);
     defer source.close();
 
     const type_bits = try checkType(report, source.raw, op.expect);
     const sub_path = context.view.text(op.sub_path);
     if (sub_path.len > 0 and type_bits == calls.S_IFDIR) {
-        const inner = try openSubPath(report, source.raw, sub_path);
+        const inner = try openSubPath(context, op, source.raw, sub_path);
         source.close();
         source = inner;
     }
     const tree = try mounts.clone(report, source.raw, "", op.recursive != 0);
     errdefer tree.close();
 
-    try mounts.restrict(report, tree.raw, op.attributes, op.recursive != 0);
+    try restrict(report, tree.raw, op);
     if (op.user_namespace != .none) try mapIds(context, tree.raw, op);
     context.fill(op.slot, tree);
+}
+
+/// A clone of a shared mount is a peer of the original until it is told otherwise.
+fn restrict(report: *Report, tree: i32, op: schema.OpenVolume) Error!void {
+    const propagation = if (op.sends != 0)
+        calls.MS_SHARED
+    else if (op.receives != 0) calls.MS_SLAVE else calls.MS_PRIVATE;
+    try mounts.set(report, tree, .{
+        .attr_set = @as(u32, @bitCast(op.attributes)),
+        .propagation = propagation,
+    }, op.recursive != 0);
+    const top: u64 = @as(u32, @bitCast(op.top_attributes));
+    if (top != 0) try mounts.set(report, tree, .{ .attr_set = top }, false);
 }
 
 fn openSource(context: *Context, op: schema.OpenVolume) Error!Fd {
@@ -100,7 +114,16 @@ fn modeOf(report: *Report, fd: i32) Error!u32 {
 
 /// Component by component without following a link: other containers may write to the volume
 /// meanwhile. A missing directory gets the mode of the volume's own root, as the kubelet does it.
-fn openSubPath(report: *Report, volume: i32, path: [:0]const u8) Error!Fd {
+fn openSubPath(
+    context: *Context,
+    op: schema.OpenVolume,
+    volume: i32,
+    path: [:0]const u8,
+) Error!Fd {
+    const report = context.report;
+    // In a mapped volume the host's root is the pod's; elsewhere ids are the pod's own.
+    const is_mapped = op.user_namespace != .none;
+    const owner = if (is_mapped) 0 else context.view.header().root_uid;
     const mode = try modeOf(report, volume) & 0o7777;
     var current: Fd = .from(
         try check(
@@ -117,14 +140,26 @@ fn openSubPath(report: *Report, volume: i32, path: [:0]const u8) Error!Fd {
         if (component.len >= name.len) return report_file.fail(report, .openat2, .NAMETOOLONG);
         @memcpy(name[0..component.len], component);
         name[component.len] = 0;
-        const next = try openComponent(report, current.raw, name[0..component.len :0], mode);
+        const next = try openComponent(
+            report,
+            current.raw,
+            name[0..component.len :0],
+            mode,
+            owner,
+        );
         current.close();
         current = next;
     }
     return current;
 }
 
-fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Error!Fd {
+fn openComponent(
+    report: *Report,
+    parent: i32,
+    name: [:0]const u8,
+    mode: u32,
+    owner: u32,
+) Error!Fd {
     const how: calls.OpenHow = .{
         .flags = calls.O_PATH | calls.O_NOFOLLOW | calls.O_CLOEXEC,
         .resolve = calls.RESOLVE_BENEATH | calls.RESOLVE_NO_SYMLINKS | calls.RESOLVE_NO_MAGICLINKS,
@@ -153,6 +188,11 @@ fn openComponent(report: *Report, parent: i32, name: [:0]const u8, mode: u32) Er
         const directory: Fd = .from(try check(report, .openat, readable));
         defer directory.close();
 
+        if (owner != 0) {
+            const flags = calls.AT_EMPTY_PATH;
+            const rc_own = calls.fchownat(directory.raw, "", owner, owner, flags);
+            _ = try check(report, .fchownat, rc_own);
+        }
         _ = try check(report, .fchmod, calls.fchmod(directory.raw, mode));
     }
     return found;

@@ -46,7 +46,7 @@ fn mountsInKeeper(view: View) bool {
     var steps = view.steps();
     while (steps.next()) |step| switch (step.op) {
         .show_proc => return true,
-        .make_tmpfs => |op| if (op.attached != 0) return true,
+        inline .make_tmpfs, .make_hugetlbfs => |op| if (op.attached != 0) return true,
         else => {},
     };
     return false;

@@ -28,8 +28,11 @@ pub const FSCONFIG_SET_FD: u32 = 5;
 pub const FSCONFIG_CMD_CREATE: u32 = 6;
 
 pub const MS_PRIVATE: u64 = 1 << 18;
+pub const MS_SLAVE: u64 = 1 << 19;
+pub const MS_SHARED: u64 = 1 << 20;
 pub const MNT_DETACH: u32 = 2;
 
+pub const RESOLVE_NO_XDEV: u64 = 0x01;
 pub const RESOLVE_NO_MAGICLINKS: u64 = 0x02;
 pub const RESOLVE_NO_SYMLINKS: u64 = 0x04;
 pub const RESOLVE_BENEATH: u64 = 0x08;
@@ -218,6 +221,36 @@ pub fn pidfd_send_signal(pidfd: i32, signal: u32) usize {
 
 pub fn fchmod(fd: i32, mode: u32) usize {
     return linux.syscall2(.fchmod, raw(fd), mode);
+}
+
+pub fn fchmodat(dir: i32, path: [*:0]const u8, mode: u32) usize {
+    return linux.syscall3(.fchmodat, raw(dir), @intFromPtr(path), mode);
+}
+
+pub fn symlinkat(target: [*:0]const u8, dir: i32, name: [*:0]const u8) usize {
+    return linux.syscall3(.symlinkat, @intFromPtr(target), raw(dir), @intFromPtr(name));
+}
+
+pub fn readlinkat(dir: i32, name: [*:0]const u8, into: []u8) usize {
+    return linux.syscall4(
+        .readlinkat,
+        raw(dir),
+        @intFromPtr(name),
+        @intFromPtr(into.ptr),
+        into.len,
+    );
+}
+
+pub fn renameat(dir: i32, from: [*:0]const u8, to: [*:0]const u8) usize {
+    const flags = 0;
+    return linux.syscall5(
+        .renameat2,
+        raw(dir),
+        @intFromPtr(from),
+        raw(dir),
+        @intFromPtr(to),
+        flags,
+    );
 }
 
 pub fn fchownat(dir: i32, path: [*:0]const u8, uid: u32, gid: u32, flags: u32) usize {

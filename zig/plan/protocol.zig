@@ -300,6 +300,9 @@ pub const Call = enum(u32) {
     injected,
     connect,
     bpf,
+    fchmodat,
+    readlinkat,
+    renameat2,
 };
 
 comptime {

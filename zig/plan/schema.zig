@@ -5,6 +5,7 @@ const std = @import("std");
 const assert = std.debug.assert;
 const types = @import("types.zig");
 const privilege = @import("privilege.zig");
+const storage = @import("storage.zig");
 
 pub const magic = types.magic;
 pub const plan_bytes_max = types.plan_bytes_max;
@@ -36,6 +37,13 @@ pub const SetCapabilities = privilege.SetCapabilities;
 pub const SetNoNewPrivileges = privilege.SetNoNewPrivileges;
 pub const SetSeccomp = privilege.SetSeccomp;
 pub const Netlink = @import("network.zig").Netlink;
+pub const MakeTmpfs = storage.MakeTmpfs;
+pub const MakeHugetlbfs = storage.MakeHugetlbfs;
+pub const WriteFile = storage.WriteFile;
+pub const MakeLink = storage.MakeLink;
+pub const SwapFiles = storage.SwapFiles;
+pub const GiveGroup = storage.GiveGroup;
+pub const OpenVolume = storage.OpenVolume;
 
 pub const OpenDirectory = extern struct {
     pub const stages = .{ .prepare, .later };
@@ -73,32 +81,6 @@ pub const WriteCgroup = extern struct {
     _: [4]u8 = @splat(0),
 };
 
-/// A tmpfs that nothing is mounted on yet. Clones of it share its content.
-pub const MakeTmpfs = extern struct {
-    pub const stages = .{.prepare};
-    bytes_max: u64,
-    /// 0 leaves the kernel's default.
-    inodes_max: u64,
-    slot: Slot,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-    attributes: Attributes,
-    /// Attach it where no container can reach it: before Linux 6.15 only attached mounts can be
-    /// cloned.
-    attached: u32,
-};
-
-pub const WriteFile = extern struct {
-    pub const stages = .{.prepare};
-    name: Text,
-    content: Bytes,
-    directory: Slot,
-    mode: u32,
-    uid: u32,
-    gid: u32,
-};
-
 /// A mount, or one name directly inside it, to be attached elsewhere.
 pub const CloneTree = extern struct {
     pub const stages = .{ .prepare, .build };
@@ -107,25 +89,6 @@ pub const CloneTree = extern struct {
     source: Slot,
     slot: Slot,
     attributes: Attributes,
-    _: [4]u8 = @splat(0),
-};
-
-/// Opens what the user named on the host and detaches a private copy of the mount.
-pub const OpenVolume = extern struct {
-    pub const stages = .{.prepare};
-    /// Absolute, or relative to `base`.
-    path: Text,
-    /// Resolved beneath `path` without following a link, made where it is missing. Empty for none.
-    sub_path: Text,
-    base: Slot,
-    slot: Slot,
-    attributes: Attributes,
-    /// The user namespace whose ids the files are shown in.
-    user_namespace: Slot,
-    expect: FileType,
-    /// Mode to create `path` with when it is missing; 0 means that it must exist.
-    create_mode: u32,
-    recursive: u32,
     _: [4]u8 = @splat(0),
 };
 
@@ -317,7 +280,11 @@ pub const Op = union(enum) {
     make_cgroup: MakeCgroup,
     write_cgroup: WriteCgroup,
     make_tmpfs: MakeTmpfs,
+    make_hugetlbfs: MakeHugetlbfs,
     write_file: WriteFile,
+    make_link: MakeLink,
+    swap_files: SwapFiles,
+    give_group: GiveGroup,
     clone_tree: CloneTree,
     open_volume: OpenVolume,
     make_overlay: MakeOverlay,

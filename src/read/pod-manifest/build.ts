@@ -36,7 +36,13 @@ export function buildSpec(pod: CheckedPod): SpecParts {
       activeDeadlineMs: spec.activeDeadlineSeconds * 1000,
     }),
     readinessGates: (spec.readinessGates ?? []).map(({ conditionType }) => conditionType),
-    ...(spec.resources && { resources: buildResources(spec.resources) }),
+    // What it leaves out of its requests depends on its containers.
+    ...(spec.resources && {
+      resources: {
+        requests: listResources(spec.resources.requests),
+        limits: listResources(spec.resources.limits),
+      },
+    }),
     overhead: listResources(spec.overhead),
     pullSecrets: (spec.imagePullSecrets ?? []).flatMap(({ name }) => name ?? []),
     volumes: (spec.volumes ?? []).map(buildVolume),
