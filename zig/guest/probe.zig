@@ -10,8 +10,8 @@
 //!     {"ask":"read /etc/hostname","answer":"web\n"}
 //!     {"ask":"write /proc/sys/kernel/domainname x","error":"EROFS"}
 //!
-//! What it is (`see.zig`): ns, ids, caps, security, signals, limits, process, fds, host, cwd, env,
-//!     argv, umask, clock, terminal, pids, links
+//! What it is (`see.zig`): ns, ids, caps, security, keyring, signals, limits, process, fds, host,
+//!     cwd, env, argv, umask, clock, terminal, pids, links
 //! What lies there (`files.zig`): mounts, ls P, stat P, statfs P, readlink P, read P, head P N,
 //!     write P TEXT, append P TEXT, create P TEXT, mkdir P, unlink P, await P MS (until it exists)
 //! What it may do (`attempt.zig`): try OPERATION ..., which runs in a child and undoes itself; the

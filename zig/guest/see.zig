@@ -10,6 +10,7 @@ pub const commands = .{
     .{ "ids", 0, &ids },
     .{ "caps", 0, &caps },
     .{ "security", 0, &security },
+    .{ "keyring", 0, &keyring },
     .{ "signals", 0, &signals },
     .{ "limits", 0, &limits },
     .{ "process", 0, &process },
@@ -104,6 +105,13 @@ fn security(_: sys.Words) sys.Error!void {
         .{ "seccomp", "Seccomp", true },
         .{ "seccompFilters", "Seccomp_filters", true },
     });
+}
+
+/// Number of the session keyring, without making one.
+fn keyring(_: sys.Words) sys.Error!void {
+    const id = try sys.check(sys.call(.keyctl, .{ 0, -3, 0 }));
+    json.answer();
+    json.number(id);
 }
 
 fn signals(_: sys.Words) sys.Error!void {
