@@ -202,6 +202,10 @@ const entries = {
     meaning: "A volume could not be opened or shown in the container.",
     hint: "peapod doctor lists what the file systems of this host can do",
   },
+  "volume.not-mappable": {
+    meaning: "A pod has users of its own, and a volume's file system cannot show files with them.",
+    hint: "put the volume on another file system, or write hostUsers: true",
+  },
   "container.not-found": {
     meaning: "The command does not exist in the container's root file system.",
     hint: "check command and PATH: they are looked up inside the container, not on the host",
