@@ -20,8 +20,6 @@ export interface JobSpec {
   readonly maxFailedIndexes?: number;
   /** From the job's start, all its pods together. */
   readonly activeDeadlineMs?: number;
-  /** Undefined: finished pods stay until somebody removes them. */
-  readonly ttlAfterFinishedMs?: number;
   readonly failureRules: readonly FailureRule[];
   /** Any of them is enough. */
   readonly successRules: readonly SuccessRule[];
