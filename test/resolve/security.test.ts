@@ -6,8 +6,9 @@ import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
 import { capabilityMask } from "../../src/spec/capabilities.ts";
 import type { HostFacts, SecurityFacts } from "../../src/spec/host-facts.ts";
-import type { HostPath } from "../../src/spec/paths.ts";
+import type { GuestPath, HostPath } from "../../src/spec/paths.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { PodSpec } from "../../src/spec/pod-spec.ts";
 import type { ResolvedContainer } from "../../src/spec/resolved.ts";
 import { plainSecurity } from "../../src/spec/resolved.ts";
 import { someFacts, someUid } from "../support/specs.ts";
@@ -26,6 +27,7 @@ function resolve(
   facts: Partial<SecurityFacts> = {},
   spec: Partial<Spec> = {},
   warn: (message: string) => void = () => {},
+  change: (read: PodSpec) => PodSpec = (read) => read,
 ): ResolvedContainer {
   const host: HostFacts = { ...someFacts, security: { ...plain, ...facts } };
   const container = {
@@ -33,7 +35,15 @@ function resolve(
     securityContext: context,
   };
   const pod = { metadata: { name: "web" }, spec: { ...spec, containers: [container] } };
-  const [resolved] = resolvePod(readPodManifest(pod), host, {
+  return resolveOne(change(readPodManifest(pod)), host, warn);
+}
+
+function resolveOne(
+  spec: PodSpec,
+  host: HostFacts,
+  warn: (message: string) => void = () => {},
+): ResolvedContainer {
+  const [resolved] = resolvePod(spec, host, {
     ...{ uid: someUid, ids: { firstId: 0, count: 0, claim: "" } },
     places: {
       root: "/nowhere" as HostPath,
@@ -95,16 +105,7 @@ test("nothing is looked up for a container that says nothing", () => {
     metadata: { name: "web" },
     spec: { containers: [{ name: "app", image: "rootfs:/usr", command: ["run"] }] },
   };
-  const [resolved] = resolvePod(readPodManifest(pod), host, {
-    ...{ uid: someUid, ids: { firstId: 0, count: 0, claim: "" } },
-    places: {
-      root: "/nowhere" as HostPath,
-      state: "/run/peapod" as HostPath,
-      logs: "/var/log/pods" as HostPath,
-    },
-    ...{ podPidsMax: 4096, deadlineMs: 1, missingControllers: "warn", warn: () => {}, files: {} },
-  }).containers;
-  expect(resolved?.security).toBe(plainSecurity);
+  expect(resolveOne(readPodManifest(pod), host).security).toBe(plainSecurity);
 });
 
 test("AppArmor is used where it is, and asked for in vain where not", () => {
@@ -150,4 +151,24 @@ test("a user namespace has 65536 ids", () => {
     `error[manifest.invalid] the user namespace of the pod has ids below 65536, and 65536 is none
   from   ${own}.runAsUser`,
   );
+});
+
+test("a volume that receives mounts of the host may bring devices, so they are asked about", () => {
+  const mount = { name: "v", field: "", mountPath: "/v" as GuestPath, readOnly: false };
+  const filterWith = (propagation: "None" | "HostToContainer") =>
+    resolve(
+      {},
+      {},
+      { volumes: [{ name: "v", emptyDir: {} }] },
+      () => {},
+      (read) => ({
+        ...read,
+        containers: read.containers.map((container) => ({
+          ...container,
+          volumeMounts: [{ ...mount, propagation, recursiveReadOnly: "Disabled" }],
+        })),
+      }),
+    ).security.deviceFilter;
+  expect(filterWith("None")).toBe(undefined);
+  expect(filterWith("HostToContainer")).toEqual([]);
 });
