@@ -211,7 +211,7 @@ test("explain says what becomes of a field, however it is written", async () => 
   ]);
   const plugin = "network storage plugins are not supported; mount it on the host and use hostPath";
   expect((await explain("volumes.nfs.server"))[1]).toBe(
-    `Pod    spec.volumes[].nfs   refused     ${plugin}`,
+    `Pod    spec.volumes[].nfs   refused   ${plugin}`,
   );
   const whole = await explain("deployment.spec.strategy");
   expect(whole[1]).toStartWith("Deployment   spec.strategy   inert");
