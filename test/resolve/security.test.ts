@@ -159,7 +159,7 @@ test("a volume that receives mounts of the host may bring devices, so they are a
     resolve(
       {},
       {},
-      { volumes: [{ name: "v", emptyDir: {} }] },
+      { volumes: [{ name: "v", hostPath: { path: "/mnt" } }] },
       () => {},
       (read) => ({
         ...read,
