@@ -5,6 +5,7 @@ import type { AgentHost } from "./agent/agent.ts";
 import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
+import type { KeptVolume } from "./pod/kept-volumes.ts";
 import { mayNeedOwner } from "./pod/needs-owner.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
@@ -49,10 +50,18 @@ export interface Peapod extends AsyncDisposable {
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
+  /** Of persistentVolumeClaims: they stay when their pods go. */
+  readonly volumes: VolumesApi;
   /** The background process that looks after detached pods. */
   readonly agent: AgentApi;
   /** Yields at once, and whenever something about any pod has changed, whoever did it. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<void>;
+}
+
+export interface VolumesApi {
+  list(): Promise<readonly KeptVolume[]>;
+  /** False when there is none; rejects while a pod names it. */
+  remove(volume: Pick<KeptVolume, "namespace" | "name">): Promise<boolean>;
 }
 
 export interface AgentApi {
@@ -101,6 +110,16 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
     agent,
+    volumes: {
+      list: async () => {
+        const { listVolumes } = await import("./pod/kept-volumes.ts");
+        return listVolumes(host.places, () => host.list());
+      },
+      remove: async (volume) => {
+        const { removeVolume } = await import("./pod/kept-volumes.ts");
+        return removeVolume(host.places, volume, () => host.list());
+      },
+    },
     changes: async function* ({ signal } = {}) {
       const { podChanges } = await import("./pod/watch.ts");
       yield* podChanges(`${host.places.state}/pods`, signal);

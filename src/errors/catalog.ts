@@ -291,6 +291,14 @@ const entries = {
     hint: "run peapod down once more; it continues where it stopped",
   },
   "pod.closed": { meaning: "The pod, or the Peapod that holds it, was closed.", hint: "no hint" },
+  "volume.not-found": {
+    meaning: "No claim has a volume of this name.",
+    hint: "peapod volumes lists those there are",
+  },
+  "volume.in-use": {
+    meaning: "A pod names the claim, and its volume is not removed under it.",
+    hint: "end the pods first; peapod down -v removes their volumes with them",
+  },
   "file.unusable": {
     meaning: "A file beneath a container's root could not be read or written.",
     hint: "paths are resolved inside the container; links that leave it are not followed",

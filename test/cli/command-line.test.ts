@@ -56,6 +56,7 @@ examples
   peapod down web                   by name, or a unique prefix of it
   peapod down team/web db           two of them, one in another namespace
   peapod down -f web.yaml           the pods of a manifest
+  peapod down -v -f web.yaml        with the volumes of their claims
   peapod down -l app=web -n team    by label, in one namespace
   peapod down --grace-period 0 web  at once
 
@@ -65,6 +66,8 @@ flags
   -t, --grace-period, --timeout SECONDS
                                   time between the stop signal and SIGKILL (default: that of the
                                   manifest)
+  -v, --volumes                   also remove the volumes of their claims, unless another pod
+                                  names them
       --force                     kill at once: a grace period of 0
   -n, --namespace NAMESPACE       of pods named without one; with -l only of it
   -l, --selector, --label SELECTOR

@@ -135,6 +135,8 @@ export class TestHost implements AsyncDisposable {
  * pods.
  */
 function isKept(path: string): boolean {
+  // Claims outlive pods, and so does the directory they are in.
+  if (path.endsWith("/root/volumes")) return true;
   return /\/(rootfs|host-image|images|root\/seccomp|agent\.(lock|log))(\/|$)/.test(path);
 }
 
