@@ -3,15 +3,17 @@
 import { expect, test } from "bun:test";
 import { PodError, printError } from "../../src/errors/pod-error.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { ResolvedImage } from "../../src/resolve/image.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
+import { privilegesOf } from "../../src/resolve/privileges.ts";
 import { capabilityMask } from "../../src/spec/capabilities.ts";
 import type { HostFacts, SecurityFacts } from "../../src/spec/host-facts.ts";
 import type { GuestPath, HostPath } from "../../src/spec/paths.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodSpec } from "../../src/spec/pod-spec.ts";
 import type { ResolvedContainer } from "../../src/spec/resolved.ts";
-import { plainSecurity } from "../../src/spec/resolved.ts";
-import { someFacts, someUid } from "../support/specs.ts";
+import { plainSecurity, rootUser } from "../../src/spec/resolved.ts";
+import { someFacts, someUid, specOf } from "../support/specs.ts";
 
 type Spec = NonNullable<PodManifest["spec"]>;
 type Context = NonNullable<Spec["containers"][number]["securityContext"]>;
@@ -27,7 +29,6 @@ function resolve(
   facts: Partial<SecurityFacts> = {},
   spec: Partial<Spec> = {},
   warn: (message: string) => void = () => {},
-  change: (read: PodSpec) => PodSpec = (read) => read,
 ): ResolvedContainer {
   const host: HostFacts = { ...someFacts, security: { ...plain, ...facts } };
   const container = {
@@ -35,7 +36,7 @@ function resolve(
     securityContext: context,
   };
   const pod = { metadata: { name: "web" }, spec: { ...spec, containers: [container] } };
-  return resolveOne(change(readPodManifest(pod)), host, warn);
+  return resolveOne(readPodManifest(pod), host, warn);
 }
 
 function resolveOne(
@@ -154,21 +155,19 @@ test("a user namespace has 65536 ids", () => {
 });
 
 test("a volume that receives mounts of the host may bring devices, so they are asked about", () => {
+  const image: ResolvedImage = {
+    ...{ id: "", entrypoint: [], cmd: [], env: [], home: "/", workingDir: "/" },
+    ...{ user: rootUser, userName: "", stopSignal: 15, root: { layers: [], binds: [] } },
+  };
   const mount = { name: "v", field: "", mountPath: "/v" as GuestPath, readOnly: false };
-  const filterWith = (propagation: "None" | "HostToContainer") =>
-    resolve(
-      {},
-      {},
-      { volumes: [{ name: "v", hostPath: { path: "/mnt" } }] },
-      () => {},
-      (read) => ({
-        ...read,
-        containers: read.containers.map((container) => ({
-          ...container,
-          volumeMounts: [{ ...mount, propagation, recursiveReadOnly: "Disabled" }],
-        })),
-      }),
-    ).security.deviceFilter;
+  const filterWith = (propagation: "None" | "HostToContainer") => {
+    const volumeMounts = [{ ...mount, propagation, recursiveReadOnly: "Disabled" as const }];
+    const [container] = specOf({ volumeMounts }).containers;
+    if (!container) throw new Error("it has one");
+    const options = { places: { root: "/nowhere" }, warn: () => {} };
+    const host = { ...someFacts, security: plain };
+    return privilegesOf(specOf(), container, image, host, options).security.deviceFilter;
+  };
   expect(filterWith("None")).toBe(undefined);
   expect(filterWith("HostToContainer")).toEqual([]);
 });
