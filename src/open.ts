@@ -6,7 +6,7 @@ import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
 import type { KeptVolume } from "./pod/kept-volumes.ts";
-import { mayNeedOwner } from "./pod/needs-owner.ts";
+import { needsOwner } from "./pod/needs.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
   BrokenPod,
@@ -77,14 +77,14 @@ export interface AgentApi {
 }
 
 export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
-  const host = new PodHost(options);
+  const host = new PodHost(options, readAccepted);
   const agent = lazyAgent(host, options);
   const watch = new AgentStarter(agent, options);
   return {
     up: async (manifest, upOptions = {}) => {
       const spec = await specOf(manifest);
       const pod = await host.up(spec, upOptions);
-      if (upOptions.lifetime === "detached" && mayNeedOwner(spec.manifest)) watch.startSoon();
+      if (upOptions.lifetime === "detached" && needsOwner(spec)) watch.startSoon();
       return pod;
     },
     list: async () => host.list(),
@@ -222,6 +222,12 @@ async function specOf(manifest: PodManifest | PodSpec | string): Promise<PodSpec
     message: `the manifest holds ${others.length + 1} pods and up starts one`,
     hint: "split them with readPodManifests and start each",
   });
+}
+
+/** What was read once already; the state keeps it as it was written. */
+async function readAccepted(manifest: Readonly<Record<string, unknown>>): Promise<PodSpec> {
+  const { readPodManifest } = await import("./read/pod-manifest/read.ts");
+  return readPodManifest(manifest as unknown as PodManifest); // It was one when the pod started.
 }
 
 function isSpec(manifest: PodManifest | PodSpec): manifest is PodSpec {

@@ -273,6 +273,10 @@ const entries = {
     meaning: "The pod's keeper died; its containers ended with it.",
     hint: "clean up with peapod down; the kernel's log may say who killed it",
   },
+  "pod.failed": {
+    meaning: "A pod has failed: its containers exited and may not run again, or its time was up.",
+    hint: "peapod describe shows which one and why; peapod down removes the pod",
+  },
   "pod.other-version": {
     meaning:
       "The pod was started by another version of peapod, which this one cannot give orders to.",
