@@ -5,8 +5,7 @@ import type { AgentHost } from "./agent/agent.ts";
 import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
-import type { KeptVolume } from "./pod/kept-volumes.ts";
-import { needsOwner } from "./pod/needs.ts";
+import { mayNeedOwner } from "./pod/needs-owner.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
   BrokenPod,
@@ -50,18 +49,10 @@ export interface Peapod extends AsyncDisposable {
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
-  /** Of persistentVolumeClaims: they stay when their pods go. */
-  readonly volumes: VolumesApi;
   /** The background process that looks after detached pods. */
   readonly agent: AgentApi;
   /** Yields at once, and whenever something about any pod has changed, whoever did it. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<void>;
-}
-
-export interface VolumesApi {
-  list(): Promise<readonly KeptVolume[]>;
-  /** False when there is none; rejects while a pod names it. */
-  remove(volume: Pick<KeptVolume, "namespace" | "name">): Promise<boolean>;
 }
 
 export interface AgentApi {
@@ -77,14 +68,14 @@ export interface AgentApi {
 }
 
 export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
-  const host = new PodHost(options, readAccepted);
+  const host = new PodHost(options);
   const agent = lazyAgent(host, options);
   const watch = new AgentStarter(agent, options);
   return {
     up: async (manifest, upOptions = {}) => {
       const spec = await specOf(manifest);
       const pod = await host.up(spec, upOptions);
-      if (upOptions.lifetime === "detached" && needsOwner(spec)) watch.startSoon();
+      if (upOptions.lifetime === "detached" && mayNeedOwner(spec.manifest)) watch.startSoon();
       return pod;
     },
     list: async () => host.list(),
@@ -110,16 +101,6 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
     agent,
-    volumes: {
-      list: async () => {
-        const { listVolumes } = await import("./pod/kept-volumes.ts");
-        return listVolumes(host.places, () => host.list());
-      },
-      remove: async (volume) => {
-        const { removeVolume } = await import("./pod/kept-volumes.ts");
-        return removeVolume(host.places, volume, () => host.list());
-      },
-    },
     changes: async function* ({ signal } = {}) {
       const { podChanges } = await import("./pod/watch.ts");
       yield* podChanges(`${host.places.state}/pods`, signal);
@@ -222,12 +203,6 @@ async function specOf(manifest: PodManifest | PodSpec | string): Promise<PodSpec
     message: `the manifest holds ${others.length + 1} pods and up starts one`,
     hint: "split them with readPodManifests and start each",
   });
-}
-
-/** What was read once already; the state keeps it as it was written. */
-async function readAccepted(manifest: Readonly<Record<string, unknown>>): Promise<PodSpec> {
-  const { readPodManifest } = await import("./read/pod-manifest/read.ts");
-  return readPodManifest(manifest as unknown as PodManifest); // It was one when the pod started.
 }
 
 function isSpec(manifest: PodManifest | PodSpec): manifest is PodSpec {

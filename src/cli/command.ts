@@ -40,10 +40,9 @@ export const globalFlags = {
     help: "what to do about a limit that this host cannot keep (default: refuse)",
   },
   network: {
-    kind: "choice",
-    value: "default|none",
-    choices: ["default", "none"],
-    help: "addresses of its own for each pod, or only loopback (default: $PEAPOD_NETWORK, else default)",
+    kind: "text",
+    value: "default|none|cni[:NAME]",
+    help: "addresses for each pod, only loopback, or a CNI network (default: $PEAPOD_NETWORK, else default)",
   },
   "network-range": {
     kind: "text",

@@ -2,6 +2,7 @@
 // API.
 
 import type { Peapod } from "../open.ts";
+import type { NetworkMode } from "../pod/networks.ts";
 import type { OpenOptions } from "../pod/types.ts";
 import type { GlobalFlags, Io } from "./command.ts";
 import { clean } from "./text.ts";
@@ -31,7 +32,8 @@ function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
     ...(logs !== undefined && { logs }),
     ...(cgroupRoot !== undefined && { cgroupRoot }),
     ...(missingControllers !== undefined && { missingControllers }),
-    ...(network !== undefined && { network }),
+    // Checked when it is opened.
+    ...(network !== undefined && { network: network as NetworkMode }),
     ...(networkRange !== undefined && { networkRange }),
     onWarning: (message) => warn(io, message),
   };

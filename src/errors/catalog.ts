@@ -40,7 +40,7 @@ const entries = {
   "manifest.invalid": { meaning: "A field of the manifest has a value that Kubernetes refuses." },
   "network.unknown": {
     meaning: "There is no network of this name for pods.",
-    hint: "default gives pods addresses of their own, none gives them loopback alone",
+    hint: "default gives pods addresses, none gives them loopback alone, cni:NAME is a CNI network",
   },
   "network.bad-range": {
     meaning: "What was given as a range of addresses for pods is none.",
@@ -61,6 +61,19 @@ const entries = {
   "network.no-address": {
     meaning: "A port is to be published at an address that this host does not have.",
     hint: "leave hostIP out for all addresses, or see ip address for those there are",
+  },
+  "network.bad-configuration": {
+    meaning: "A CNI configuration says nothing that plugins could be run by.",
+    hint: "see the CNI specification, section 1; lists are read from /etc/cni/net.d or $CNI_CONF_DIR",
+  },
+  "network.no-plugin": {
+    meaning: "A CNI configuration names a plugin that this host does not have.",
+    hint: "install it (Debian: containernetworking-plugins), or name its directory in $CNI_PATH",
+  },
+  "network.plugin-failed": { meaning: "A CNI plugin refused; what it said is in the message." },
+  "network.no-user-namespace": {
+    meaning: "CNI plugins set up a network namespace before a pod has a user namespace of its own.",
+    hint: "use the default network for pods with hostUsers: false",
   },
   "network.failed": { meaning: "The kernel refused a part of the pod's network." },
   "host.not-linux": {
@@ -202,10 +215,6 @@ const entries = {
     meaning: "A volume could not be opened or shown in the container.",
     hint: "peapod doctor lists what the file systems of this host can do",
   },
-  "volume.not-mappable": {
-    meaning: "A pod has users of its own, and a volume's file system cannot show files with them.",
-    hint: "put the volume on another file system, or write hostUsers: true",
-  },
   "container.not-found": {
     meaning: "The command does not exist in the container's root file system.",
     hint: "check command and PATH: they are looked up inside the container, not on the host",
@@ -273,10 +282,6 @@ const entries = {
     meaning: "The pod's keeper died; its containers ended with it.",
     hint: "clean up with peapod down; the kernel's log may say who killed it",
   },
-  "pod.failed": {
-    meaning: "A pod has failed: its containers exited and may not run again, or its time was up.",
-    hint: "peapod describe shows which one and why; peapod down removes the pod",
-  },
   "pod.other-version": {
     meaning:
       "The pod was started by another version of peapod, which this one cannot give orders to.",
@@ -295,14 +300,6 @@ const entries = {
     hint: "run peapod down once more; it continues where it stopped",
   },
   "pod.closed": { meaning: "The pod, or the Peapod that holds it, was closed.", hint: "no hint" },
-  "volume.not-found": {
-    meaning: "No claim has a volume of this name.",
-    hint: "peapod volumes lists those there are",
-  },
-  "volume.in-use": {
-    meaning: "A pod names the claim, and its volume is not removed under it.",
-    hint: "end the pods first; peapod down -v removes their volumes with them",
-  },
   "file.unusable": {
     meaning: "A file beneath a container's root could not be read or written.",
     hint: "paths are resolved inside the container; links that leave it are not followed",

@@ -10,9 +10,11 @@ import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { linkTarget } from "./state.ts";
 
-export type NetworkMode = "default" | "none";
+/** `cni` is the first of the host's CNI networks. */
+export type NetworkMode = "default" | "none" | "cni" | `cni:${string}`;
 
 export interface NetworksOptions {
+  readonly mode: NetworkMode;
   readonly state: HostPath;
   readonly range: string | undefined;
   readonly warn: (message: string) => void;
@@ -26,8 +28,13 @@ export class Networks {
     this.#options = options;
   }
 
-  async attach(uid: string, spec: PodSpec): Promise<ResolvedNetwork> {
+  async attach(uid: string, spec: PodSpec, keeperPid: number): Promise<ResolvedNetwork> {
     if (spec.namespaces.network === "NODE") return noNetwork;
+    const { mode, state, warn } = this.#options;
+    if (mode.startsWith("cni")) {
+      const { attachToCni } = await import("./cni-networks.ts");
+      return attachToCni(state, { name: mode.slice("cni:".length), uid, spec, keeperPid, warn });
+    }
     const network = await this.#open();
     for (const lack of network.record.lacks) this.#options.warn(lack);
     if (!network.record.hasLinks) return noNetwork;
@@ -41,6 +48,10 @@ export class Networks {
 
   /** What its keeper has not given back, if anything. */
   async detach(uid: string, { link }: ResolvedNetwork): Promise<void> {
+    if (this.#options.mode.startsWith("cni")) {
+      const { detachFromCni } = await import("./cni-networks.ts");
+      return detachFromCni(this.#options.state, (other) => other === uid);
+    }
     if (!link || !this.#opened) return;
     const network = await this.#opened;
     if (linkTarget(`${network.state}/addresses/${link.claim}`) !== uid) return;
@@ -62,6 +73,10 @@ export class Networks {
 
 /** When pods have ended: what was switched on for them goes off with the last. */
 export async function turnBackNetwork(state: HostPath): Promise<void> {
+  if (existsSync(`${state}/cni`)) {
+    const { detachFromCni } = await import("./cni-networks.ts");
+    await detachFromCni(state, (uid) => !existsSync(`${state}/pods/${uid}`));
+  }
   if (!existsSync(`${state}/network.json`)) return;
   const { findHostNetwork } = await import("../network/host-network.ts");
   const network = findHostNetwork(state);

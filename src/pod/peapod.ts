@@ -6,22 +6,18 @@ import type { KeeperClient } from "../launch/keeper-client.ts";
 import type { PreparedImages } from "../image/prepare.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
-import { noNetwork } from "../spec/network.ts";
+import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
 import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
 import { isBuiltIn } from "../spec/pod-spec.ts";
 import type { CommitImageOptions } from "../image/types.ts";
 import { hostIds } from "./claims.ts";
-import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
 import type { NetworkMode } from "./networks.ts";
 import { Networks, turnBackNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
-import { timeScale } from "./life/clock.ts";
-import type { OwnerParts } from "./ownership.ts";
-import { placesOf } from "./places.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -34,16 +30,11 @@ import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
 
-/** A manifest that was accepted before; handed in, for reading is the front ends'. */
-export type ReadSpec = (manifest: PodState["manifest"]) => PodSpec | Promise<PodSpec>;
-
 const queueDefault = 1000;
 
 export class PodHost implements AsyncDisposable {
   readonly places: Places;
   readonly #options: OpenOptions;
-  readonly #readSpec: ReadSpec | undefined;
-  readonly #timeScale: number;
   readonly #seed = new Seed();
   readonly #pool: KeeperPool | undefined;
   readonly #queue: PodQueue;
@@ -54,6 +45,8 @@ export class PodHost implements AsyncDisposable {
   readonly #connections = new Set<KeeperClient>();
   /** Launches under way; closing waits for them. */
   readonly #starting = new Set<Promise<unknown>>();
+  /** What follows the end of an own pod; closing waits for that too. */
+  readonly #ending = new Set<Promise<unknown>>();
   /** Told nothing, they have heard the last. */
   readonly #listeners = new Set<(event?: PodEvent) => void>();
   readonly #warned = new Set<string>();
@@ -64,12 +57,20 @@ export class PodHost implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   readonly #closeOnAbort = () => void this[Symbol.asyncDispose]().catch(() => {});
 
-  constructor(options: OpenOptions, readSpec?: ReadSpec) {
+  constructor(options: OpenOptions) {
     this.#options = options;
-    this.#readSpec = readSpec;
-    this.#timeScale = options.timeScale ?? timeScale();
     this.#queue = new PodQueue(options.podsMax ?? Infinity, options.queueMax ?? queueDefault);
-    this.places = placesOf(options);
+    const env = process.env;
+    const isRoot = process.getuid?.() === 0;
+    const runtime = env["XDG_RUNTIME_DIR"];
+    const data = env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? ""}/.local/share`;
+    const stateDefault = isRoot || !runtime ? "/run/peapod" : `${runtime}/peapod`;
+    const rootDefault = isRoot ? "/var/lib/peapod" : `${data}/peapod`;
+    this.places = {
+      root: absolute(options.root ?? env["PEAPOD_ROOT"] ?? rootDefault),
+      state: absolute(options.state ?? env["PEAPOD_STATE"] ?? stateDefault),
+      logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
+    };
     options.signal?.throwIfAborted();
     this.#networks = this.#openNetworks();
     if (options.pool) {
@@ -81,9 +82,10 @@ export class PodHost implements AsyncDisposable {
 
   #openNetworks(): Networks | undefined {
     const { network, networkRange } = this.#options;
-    const mode = network ?? networkMode(process.env["PEAPOD_NETWORK"]);
+    const mode = networkMode(network ?? process.env["PEAPOD_NETWORK"]);
     if (mode === "none") return undefined;
     return new Networks({
+      mode,
       state: this.places.state,
       range: networkRange ?? process.env["PEAPOD_NETWORK_RANGE"],
       warn: (message) => this.#warn(message),
@@ -115,12 +117,13 @@ export class PodHost implements AsyncDisposable {
       using images = wantsStore(spec) ? await this.#prepareImages(spec, options) : undefined;
       const pod = await startPod(spec, facts, {
         ...options,
-        ...this.#launchOptions(),
         images,
-        timeScale: this.#timeScale,
+        places: this.places,
         seed: this.#seed,
         pool: this.#pool,
         networks: this.#networks,
+        ...policyOf(this.#options),
+        warn: (message) => this.#warn(message),
         onEvent: (event) => this.#tell(event),
       });
       if (this.#isClosed) {
@@ -130,7 +133,7 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
-      void pod.ended
+      const ending = pod.ended
         .catch(() => {})
         .then(() => {
           this.#own.delete(pod);
@@ -138,7 +141,9 @@ export class PodHost implements AsyncDisposable {
           release();
           return turnBackNetwork(this.places.state);
         })
-        .catch(() => {}); // Tried again by the next to end a pod.
+        .catch(() => {}) // Tried again by the next to end a pod.
+        .finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
       return pod;
     } catch (error) {
       release();
@@ -146,39 +151,10 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
-  /** Of every launch, whether a pod's first or a container's next. */
-  #launchOptions() {
-    return {
-      ...policyOf(this.#options),
-      places: this.places,
-      warn: (message: string) => this.#warn(message),
-      prepareImages: (spec: PodSpec, containers: readonly ContainerSpec[]) =>
-        this.#prepareImages(spec, {}, containers),
-    };
-  }
-
-  /** What it takes to own a pod that somebody else has started. */
-  async #ownerParts(state: PodState): Promise<OwnerParts> {
-    if (!this.#readSpec) throw new Error("nobody here reads manifests");
-    const { uid, ids, network } = state;
-    const launch = {
-      ...this.#launchOptions(),
-      facts: this.facts(),
-      uid,
-      ids,
-      network: network ?? noNetwork,
-    };
-    return { spec: await this.#readSpec(state.manifest), timeScale: this.#timeScale, launch };
-  }
-
   /** No code for images is loaded for pods that want none from the store. */
-  async #prepareImages(
-    spec: PodSpec,
-    options: UpOptions | undefined,
-    containers: readonly ContainerSpec[] = [...spec.initContainers, ...spec.containers],
-  ): Promise<PreparedImages> {
+  async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
-    return prepareImages(spec, containers, {
+    return prepareImages(spec, [...spec.initContainers, ...spec.containers], {
       ...this.#options.images,
       root: this.places.root,
       mayPull: options !== undefined,
@@ -213,7 +189,17 @@ export class PodHost implements AsyncDisposable {
     const directory = `${this.places.state}/pods/${uid}`;
     try {
       const state = readPodState(directory);
-      return this.#opened(uid, state);
+      const record = readRecord(directory);
+      return new RunningPod({
+        state,
+        facts: this.facts(),
+        lifetime: record?.isDetached ? "detached" : "owner",
+        onEvent: (event) => this.#tell(event),
+        onConnected: (client) => {
+          this.#connections.add(client);
+          client.onClosed(() => this.#connections.delete(client));
+        },
+      });
     } catch (error) {
       if (!(error instanceof PodError)) throw error;
       const link = names(`${this.places.state}/names`).find(
@@ -222,21 +208,6 @@ export class PodHost implements AsyncDisposable {
       const [namespace = "", name = uid] = (link ?? "").split("_");
       return { uid, namespace, name, error };
     }
-  }
-
-  #opened(uid: string, state: PodState): RunningPod {
-    const record = readRecord(`${this.places.state}/pods/${uid}`);
-    return new RunningPod({
-      state,
-      facts: this.facts(),
-      lifetime: record?.isDetached ? "detached" : "owner",
-      ownerParts: () => this.#ownerParts(state),
-      onEvent: (event) => this.#tell(event),
-      onConnected: (client) => {
-        this.#connections.add(client);
-        client.onClosed(() => this.#connections.delete(client));
-      },
-    });
   }
 
   async get(name: string): Promise<Pod> {
@@ -301,8 +272,7 @@ export class PodHost implements AsyncDisposable {
   /** For an agent: see `ownPod`. */
   async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
     const { ownPod } = await import("./own.ts");
-    const open = (state: PodState) => this.#opened(uid, state);
-    return ownPod(`${this.places.state}/pods/${uid}`, open, signal);
+    return ownPod(`${this.places.state}/pods/${uid}`, signal);
   }
 
   async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
@@ -328,8 +298,32 @@ export class PodHost implements AsyncDisposable {
   }
 
   /** Of the pods that this object started or opened. */
-  events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
-    return streamEvents(this.#listeners, this.#isClosed, signal);
+  async *events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
+    const queue: PodEvent[] = [];
+    let wake = Promise.withResolvers<void>();
+    let isOver = this.#isClosed;
+    const listener = (event?: PodEvent) => {
+      if (event) queue.push(event);
+      else isOver = true;
+      wake.resolve();
+    };
+    const onAbort = () => wake.resolve();
+    this.#listeners.add(listener);
+    signal?.addEventListener("abort", onAbort);
+    try {
+      while (!signal?.aborted) {
+        const event = queue.shift();
+        if (event) yield event;
+        else if (isOver) return;
+        else {
+          await wake.promise;
+          wake = Promise.withResolvers<void>();
+        }
+      }
+    } finally {
+      this.#listeners.delete(listener);
+      signal?.removeEventListener("abort", onAbort);
+    }
   }
 
   /** Ends the pods that live with this process, and leaves the detached ones. */
@@ -351,7 +345,7 @@ export class PodHost implements AsyncDisposable {
     if (this.#weighing !== undefined) this.#weigh();
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
-    if (results.length > 0) await turnBackNetwork(this.places.state);
+    await Promise.all(this.#ending);
     for (const listener of this.#listeners) listener();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
@@ -384,8 +378,19 @@ function qualified(pod: { readonly namespace: string; readonly name: string }): 
 
 function networkMode(text: string | undefined): NetworkMode {
   if (text === undefined || text === "default" || text === "none") return text ?? "default";
+  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
   throw new PodError({
     code: "network.unknown",
-    message: `PEAPOD_NETWORK is ${JSON.stringify(text)}, which is no network of pods`,
+    message: `${JSON.stringify(text)} is no network of pods`,
+  });
+}
+
+function absolute(path: string): HostPath {
+  if (path.startsWith("/") && !path.includes("\0")) {
+    return (path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1") || "/") as HostPath;
+  }
+  throw new PodError({
+    code: "host.directory-unusable",
+    message: `the directory ${JSON.stringify(path)} is not an absolute path`,
   });
 }

@@ -1,5 +1,6 @@
 // What the host's owner lets manifests ask for.
 
+import type { NetworkMode } from "./networks.ts";
 import type { LogPolicy } from "../plan/container.ts";
 import { defaultLogPolicy } from "../plan/container.ts";
 import type { PolicyLevel } from "../spec/policy.ts";
@@ -23,7 +24,7 @@ export interface PolicyOptions {
    * `default`: each pod has addresses of its own, reaches the host, other pods and the outside;
    * `none`: only loopback. `$PEAPOD_NETWORK`, else `default`, as every pod of Kubernetes has them.
    */
-  readonly network?: "default" | "none";
+  readonly network?: NetworkMode;
   /**
    * Where pods get addresses from, one range a family: `10.1.0.0/16,fd00:1::/64`.
    * `$PEAPOD_NETWORK_RANGE`, else private ones that this host has no routes to.

@@ -20,18 +20,16 @@ import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { KeeperPool } from "./keeper-pool.ts";
-import type { LaunchContext } from "./life/launcher.ts";
 import type { Seed } from "./keepers.ts";
 import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
-import { launchTimeoutMs, planProcesses, sigterm } from "./plans.ts";
+import { launchTimeoutMs, planProcesses } from "./plans.ts";
 import type { Networks } from "./networks.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
 import { securityEntry } from "./security-entry.ts";
-import { endsInOrder, hasReadiness, needsCare, needsOwner, startsInOrder } from "./needs.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -40,10 +38,6 @@ export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
   readonly pool?: KeeperPool | undefined;
   readonly images?: PreparedImages | undefined;
-  /** For containers that start again. */
-  readonly prepareImages: LaunchContext["prepareImages"];
-  /** 1 but for tests. */
-  readonly timeScale?: number;
   /** Undefined where pods have only loopback. */
   readonly networks?: Networks | undefined;
   readonly onEvent: (event: PodEvent) => void;
@@ -70,7 +64,7 @@ export async function startPod(
     // It comes up and makes the pod's namespaces while we resolve and plan.
     const links = options.networks !== undefined;
     keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed, links);
-    if (options.networks) network = await options.networks.attach(uid, spec);
+    if (options.networks) network = await options.networks.attach(uid, spec, keeper.pid);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
@@ -101,8 +95,7 @@ async function launchPod(
   options: StartOptions,
   startNs: bigint,
 ): Promise<RunningPod> {
-  const hearsSandbox = startsInOrder(spec);
-  const processes = planProcesses(pod, facts, { ...options, hearsSandbox });
+  const processes = planProcesses(pod, facts, options);
   const { client } = keeper;
   // A container may exit before its start has been told.
   const early: PodEvent[] = [];
@@ -113,23 +106,16 @@ async function launchPod(
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
     secretEnv: secretEnvOf(pod),
-    owner: {
-      spec,
-      timeScale: options.timeScale ?? 1,
-      launch: { ...options, facts, uid: pod.uid, ids: pod.ids, network: pod.network },
-    },
     onEvent: (event) => (isAnnounced ? options.onEvent(event) : early.push(event)),
   });
   keeper.events.target = running.events;
   running.adopt(client);
-  using _ = endOnAbort(running, options.signal);
+  using _ = endOnAbort(client, options.signal);
   try {
-    const first = startsInOrder(spec) ? processes.slice(0, -pod.containers.length) : processes;
-    const replies = await sendAll(pod, client, first, running);
+    const replies = await sendAll(pod, client, processes, running);
     const answers = await Promise.all(replies);
     if (options.trace) running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
-    if (startsInOrder(spec)) await startInOrder(running, options);
   } catch (error) {
     await abandon(running, client);
     throw options.signal?.aborted ? aborted(options.signal) : asPodError(error, running);
@@ -140,31 +126,14 @@ async function launchPod(
   }
   isAnnounced = true;
   for (const event of early) options.onEvent(event);
-  if (needsCare(spec)) setTimeout(() => void running.owner?.life(), 0);
   return running;
-}
-
-/** One after another, as their owner says; init containers may take their time. */
-async function startInOrder(pod: RunningPod, { timeoutMs }: StartOptions): Promise<void> {
-  const late = Promise.withResolvers<never>();
-  const message = `pod ${pod.name} did not start within ${timeoutMs} ms`;
-  const give = () => late.reject(new PodError({ code: "launch.timed-out", message }));
-  const timer = timeoutMs === undefined ? undefined : setTimeout(give, timeoutMs);
-  const gone = () => late.reject(new KeeperGone("the keeper has gone"));
-  pod.ended.then(gone, gone);
-  late.promise.catch(() => {});
-  try {
-    await Promise.race([pod.owner?.start(), late.promise]);
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** Planned, encoded and sent one by one: the keeper works on each while the next is prepared. */
 async function sendAll(
   pod: ResolvedPod,
   client: KeeperClient,
-  [sandbox, ...others]: readonly PlannedProcess[],
+  [sandbox, ...others]: ReturnType<typeof planProcesses>,
   running: RunningPod,
 ): Promise<Promise<Reply>[]> {
   const replies: Promise<Reply>[] = [];
@@ -173,7 +142,7 @@ async function sendAll(
     reply.catch(() => {}); // Heard together with the others.
     replies.push(reply);
   };
-  if (sandbox) send(sandbox);
+  send(sandbox);
   // Before the containers: a sandbox that came up can then be taken down by its keeper alone.
   for (const [plan, flags] of [
     [planTeardown(pod.places, pod.ids.claim, pod.network.link), ["quiet"]],
@@ -198,8 +167,8 @@ async function sendAll(
   return replies;
 }
 
-function endOnAbort(pod: RunningPod, signal: AbortSignal | undefined): Disposable {
-  const end = () => void pod.end(0).catch(() => {});
+function endOnAbort(client: KeeperClient, signal: AbortSignal | undefined): Disposable {
+  const end = () => void client.end(0).catch(() => {});
   signal?.addEventListener("abort", end, { once: true });
   if (signal?.aborted) end();
   return { [Symbol.dispose]: () => signal?.removeEventListener("abort", end) };
@@ -220,7 +189,6 @@ function tryWriteState(pod: RunningPod): { readonly error: unknown } | undefined
  * and ends by itself.
  */
 async function abandon(pod: RunningPod, client: KeeperClient): Promise<void> {
-  pod.owner?.[Symbol.dispose]();
   try {
     // What could not even be planned ends here before anybody listens.
     await client.listen();
@@ -294,9 +262,6 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     ids: pod.ids,
     places: pod.places,
     ...networkEntry(pod.network),
-    ...(hasReadiness(spec) && { hasReadiness: true }),
-    needsOwner: needsOwner(spec),
-    ...(endsInOrder(spec) && { endsInOrder: true }),
     containers: pod.containers.map((container) => ({
       name: container.name,
       id: newContainerId(),
@@ -310,7 +275,6 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
         user: { ...container.user, groups: [...container.user.groups] },
       }),
       ...securityEntry(container, facts),
-      ...(container.stopSignal !== sigterm && { stopSignal: container.stopSignal }),
       oomScoreAdj: container.oomScoreAdj,
       tty: container.tty,
       stdin: container.stdin,
@@ -320,11 +284,10 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
 }
 
 function networkEntry({ podIPs, hostIPs, link }: ResolvedNetwork): Pick<PodState, "network"> {
-  if (!link) return {};
-  const ports = link.ports.map((port) => ({ ...port }));
-  return {
-    network: { podIPs: [...podIPs], hostIPs: [...hostIPs], interface: link.name, ports },
-  };
+  if (podIPs.length === 0) return {};
+  const ports = (link?.ports ?? []).map((port) => ({ ...port }));
+  const name = link?.name ?? "";
+  return { network: { podIPs: [...podIPs], hostIPs: [...hostIPs], interface: name, ports } };
 }
 
 /** Variables that hold a Secret's value, by process. */

@@ -33,12 +33,7 @@ export function podOf(containers: readonly ContainerInput[], spec: Partial<Spec>
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: `pod-${pods++}` },
-    spec: {
-      restartPolicy: "Never",
-      terminationGracePeriodSeconds: 0,
-      ...spec,
-      containers: [...containers],
-    },
+    spec: { terminationGracePeriodSeconds: 0, ...spec, containers: [...containers] },
   } satisfies PodManifest;
 }
 
