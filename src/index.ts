@@ -2,10 +2,22 @@
 
 export type * from "./pod/types.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";
-export type { PodManifest } from "./read/pod-manifest/read.ts";
+export type {
+  ManifestDocument,
+  ManifestSet,
+  ManifestText,
+  ObjectManifest,
+  PodManifest,
+  ReadOptions,
+} from "./read/pod-manifest/read.ts";
 export type { PodSpec } from "./spec/pod-spec.ts";
 export type * from "./image/types.ts";
-export type { Peapod } from "./open.ts";
+export type { ManifestOptions, Peapod } from "./open.ts";
 export { openPeapod } from "./open.ts";
 export { PodError, printError } from "./errors/pod-error.ts";
-export { fates, readPodManifest, readPodManifests } from "./read/pod-manifest/read.ts";
+export {
+  fates,
+  readManifests,
+  readPodManifest,
+  readPodManifests,
+} from "./read/pod-manifest/read.ts";

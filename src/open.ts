@@ -17,7 +17,7 @@ import type {
   UpOptions,
 } from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
-import type { PodManifest } from "./read/pod-manifest/read.ts";
+import type { ObjectManifest, PodManifest } from "./read/pod-manifest/read.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
 
 /**
@@ -26,7 +26,7 @@ import type { PodSpec } from "./spec/pod-spec.ts";
  */
 export interface Peapod extends AsyncDisposable {
   /** Resolves when every container has exec'd. A string is the manifest's text. */
-  up(manifest: PodManifest | PodSpec | string, options?: UpOptions): Promise<Pod>;
+  up(manifest: PodManifest | PodSpec | string, options?: UpOptions & ManifestOptions): Promise<Pod>;
   list(): Promise<readonly (Pod | BrokenPod)[]>;
   /** By `namespace/name`, name, or a unique prefix of a name or a uid. */
   get(name: string): Promise<Pod>;
@@ -43,7 +43,7 @@ export interface Peapod extends AsyncDisposable {
   /** What a launch would do, as text. */
   plan(
     manifest: PodManifest | PodSpec | string,
-    options?: { readonly showSecrets?: boolean },
+    options?: ManifestOptions & { readonly showSecrets?: boolean },
   ): Promise<string>;
   /** The store of images. Its code is loaded on first use: `host` images do without. */
   readonly images: ImageStoreApi;
@@ -53,6 +53,16 @@ export interface Peapod extends AsyncDisposable {
   readonly agent: AgentApi;
   /** Yields at once, and whenever something about any pod has changed, whoever did it. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterable<void>;
+}
+
+/** How a manifest is read; a PodSpec has been. */
+export interface ManifestOptions {
+  /** ConfigMaps, Secrets and claims that the pod may name, besides those in a manifest's text. */
+  readonly objects?: readonly ObjectManifest[];
+  /** What to run for an image that the manifest names: a root file system for one of a registry. */
+  readonly imageFor?: (image: string) => string;
+  /** Unknown fields are left out. Default: each is an error, for it is most often a mistake. */
+  readonly lenient?: boolean;
 }
 
 export interface AgentApi {
@@ -73,7 +83,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
   const watch = new AgentStarter(agent, options);
   return {
     up: async (manifest, upOptions = {}) => {
-      const spec = await specOf(manifest);
+      const spec = await specOf(manifest, upOptions);
       const pod = await host.up(spec, upOptions);
       if (upOptions.lifetime === "detached" && mayNeedOwner(spec.manifest)) watch.startSoon();
       return pod;
@@ -82,7 +92,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
     commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
-    plan: async (manifest, options) => host.plan(await specOf(manifest), options),
+    plan: async (manifest, options) => host.plan(await specOf(manifest, options), options),
     diff: async (pod, { container } = {}) => {
       const { diffContainer } = await import("./pod/container-layers.ts");
       const state = await host.stateOf(pod);
@@ -192,15 +202,19 @@ function lazyImages({ places }: PodHost, options: OpenOptions): ImageStoreApi {
   };
 }
 
-async function specOf(manifest: PodManifest | PodSpec | string): Promise<PodSpec> {
+async function specOf(
+  manifest: PodManifest | PodSpec | string,
+  options: ManifestOptions = {},
+): Promise<PodSpec> {
   if (typeof manifest !== "string" && isSpec(manifest)) return manifest;
   const { readPodManifest, readPodManifests } = await import("./read/pod-manifest/read.ts");
-  if (typeof manifest !== "string") return readPodManifest(manifest);
-  const [spec, ...others] = readPodManifests(manifest, "");
-  if (spec && others.length === 0) return spec;
+  if (typeof manifest !== "string") return readPodManifest(manifest, options);
+  const specs = readPodManifests(manifest, "", options);
+  const [spec] = specs;
+  if (spec && specs.length === 1) return spec;
   throw new PodError({
     code: "manifest.invalid",
-    message: `the manifest holds ${others.length + 1} pods and up starts one`,
+    message: `the manifest holds ${specs.length} pods and up starts one`,
     hint: "split them with readPodManifests and start each",
   });
 }

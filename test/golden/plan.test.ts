@@ -13,7 +13,7 @@ import { planSandbox } from "../../src/plan/sandbox.ts";
 import { planLastTeardown, planTeardown } from "../../src/plan/teardown.ts";
 import type { ImageSource } from "../../src/resolve/image.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
-import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import { readPodAgain } from "../../src/read/pod-manifest/read.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
 import { allCapabilities } from "../../src/spec/capabilities.ts";
 import type { HostFacts } from "../../src/spec/host-facts.ts";
@@ -196,7 +196,7 @@ const objects = {
 
 /** Resolved as on a machine whose name, name servers and hosts file are these. */
 function resolve(manifest: PodManifest, facts: HostFacts): ResolvedPod {
-  const spec = readPodManifest(manifest, { objects });
+  const spec = readPodAgain(manifest, objects);
   const isUser = spec.namespaces.user === "POD";
   const pod = resolvePod(spec, facts, {
     uid: "00000000-0000-4000-8000-000000000000",

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { printError } from "../../src/index.ts";
 import type { Pod, PodManifest } from "../../src/index.ts";
-import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import { readPodAgain } from "../../src/read/pod-manifest/read.ts";
 import { noObjects } from "../../src/spec/objects.ts";
 import type { TestHost } from "../support/host.ts";
 import {
@@ -51,7 +51,7 @@ const at = (mountPath: string, more: Partial<Mount> = {}): Mount => ({
 });
 
 function start(manifest: PodManifest): Promise<Pod> {
-  return host.pods.up(readPodManifest(manifest, { objects }), {});
+  return host.pods.up(readPodAgain(manifest, objects), {});
 }
 
 async function ask(

@@ -1,5 +1,7 @@
 import { expect, test } from "bun:test";
-import { readManifests } from "../../src/read/pod-manifest/read.ts";
+import { readManifests, readPodAgain, readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { ObjectManifest, PodManifest } from "../../src/read/pod-manifest/read.ts";
+import { noObjects } from "../../src/spec/objects.ts";
 import type { PodSpec } from "../../src/spec/pod-spec.ts";
 import { originOf } from "../../src/spec/pod-spec.ts";
 import { complaintOf } from "./manifests.ts";
@@ -318,6 +320,33 @@ test("with lenient, unknown fields are left out and said to be", () => {
     "spec.volumes[0].emptyDirr: unknown field, left out; did you mean emptyDir?",
   ]);
   expect(pods[0]!.restartPolicy).toBe("Always");
+});
+
+test("a pod that is an object gets its objects as objects", () => {
+  const manifest: PodManifest = {
+    metadata: { name: "web", namespace: "team" },
+    spec: {
+      containers: [{ name: "a", image: "nginx", envFrom: [{ secretRef: { name: "s" } }] }],
+    },
+  };
+  const objects: ObjectManifest[] = [
+    { kind: "Secret", metadata: { name: "s", namespace: "team" }, stringData: { a: "b" } },
+    { kind: "Secret", metadata: { name: "s" }, stringData: { a: "other" } },
+  ];
+  const spec = readPodManifest(manifest, { objects, imageFor: () => "host" });
+  expect(texts(spec.objects.secrets.get("s")!.texts)).toEqual({ a: "b" });
+  expect(spec.containers[0]!.image).toBe("host");
+  expect(complaintOf(() => readPodManifest(manifest)))
+    .toBe(`error[object.not-found] spec.containers[0].envFrom[0]: secret "s" not found
+  from   spec.containers[0].envFrom[0]
+  hint   give the object's manifest together with the pod's, or write optional: true`);
+  const wrong: ObjectManifest = { kind: "Secret", metadata: { name: "s" }, data: { a: "-" } };
+  expect(complaintOf(() => readPodManifest(manifest, { objects: [wrong] }))).toBe(
+    "error[manifest.invalid] Secret s: data.a: must be base64, of the standard alphabet and padded",
+  );
+  // Who takes over a pod reads it again, whatever was let by when it started.
+  const again = { ...manifest, spec: { ...manifest.spec, colour: "red" } };
+  expect(readPodAgain(again as PodManifest, noObjects).containers).toHaveLength(1);
 });
 
 const canary = "cAnArY-5ecret";

@@ -1,9 +1,9 @@
 // All objects of all files → pods, with the objects that they name.
 
 import type { Origin } from "../../errors/pod-error.ts";
-import type { PodError } from "../../errors/pod-error.ts";
+import { PodError } from "../../errors/pod-error.ts";
 import type { JobSpec } from "../../spec/job-spec.ts";
-import type { ClaimObject, DataObject } from "../../spec/objects.ts";
+import type { ClaimObject, DataObject, ObjectTable } from "../../spec/objects.ts";
 import { originOf } from "../../spec/pod-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import { readClaim, readConfigMap, readSecret } from "./data-objects.ts";
@@ -24,11 +24,27 @@ import { Job } from "./schema-job.ts";
 import { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./schema-workload.ts";
 import { siftObject } from "./sift.ts";
 import type { FateRow } from "./sift.ts";
-import { show } from "./tree.ts";
-import type { Tree } from "./tree.ts";
+import { isMap, show, treeOf } from "./tree.ts";
+import type { Tree, TreeMap } from "./tree.ts";
 import { checkWorkload, claimsOf, nameOf, placesOf, podsOf } from "./workload.ts";
 
-export type ReadOptions = ReadPodOptions;
+export interface ReadOptions extends ReadPodOptions {
+  /** What pods may name besides the objects of the manifests. */
+  readonly objects?: readonly ObjectManifest[];
+}
+
+/** A ConfigMap, Secret or PersistentVolumeClaim as the module takes it. */
+export interface ObjectManifest {
+  readonly kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim";
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly type?: string;
+  readonly data?: Readonly<Record<string, string>>;
+  /** Of a ConfigMap, as base64. */
+  readonly binaryData?: Readonly<Record<string, string>>;
+  /** Of a Secret, as it is. */
+  readonly stringData?: Readonly<Record<string, string>>;
+  readonly spec?: Readonly<Record<string, unknown>>;
+}
 
 export interface ManifestText {
   readonly text: string;
@@ -75,12 +91,44 @@ export function readManifests(
   return set;
 }
 
+/** Objects of a namespace that came as objects: what a pod of it may name. */
+export function readObjectTable(
+  manifests: readonly ObjectManifest[],
+  namespace: string,
+): ObjectTable {
+  const reading = newReading({});
+  addObjects(reading, manifests);
+  const error = joinProblems(reading.problems);
+  if (error) throw error;
+  return tableOf(reading, namespace);
+}
+
+function addObjects(reading: Reading, manifests: readonly ObjectManifest[]): void {
+  for (const manifest of manifests) {
+    const tree = { apiVersion: "v1", ...asMap(treeOf(manifest)) };
+    const file = `${manifest.kind} ${manifest.metadata.name}`;
+    const origins = new Map([["", { field: "", file, line: 0, column: 0 }]]);
+    const object = { tree, origins };
+    const found = kindOf(tree);
+    const own: Reading = { ...reading, problems: [] };
+    if ("flaws" in found) report(own, object, found.flaws);
+    else readEntry(own, newEntry(file, object, found));
+    // Without a file nothing else says whose field it is.
+    reading.problems.push(
+      ...own.problems.map(
+        ({ code, message }) => new PodError({ code, message: `${file}: ${message}` }),
+      ),
+    );
+  }
+}
+
 /** What could be read, and as one error what could not. */
 export function examineManifests(
   texts: readonly ManifestText[],
   options: ReadOptions = {},
 ): { readonly set: ManifestSet; readonly error: PodError | undefined } {
-  const reading: Reading = { options, tables: new Map(), seen: new Set(), problems: [] };
+  const reading = newReading(options);
+  addObjects(reading, options.objects ?? []);
   const entries = texts.flatMap((text) => readEntries(reading, text));
   // Objects before the pods that name them, wherever they stand.
   for (const entry of entries) readEntry(reading, entry);
@@ -90,6 +138,10 @@ export function examineManifests(
   const jobs = entries.flatMap((entry) => (entry.isJob ? readJobOf(reading, entry) : []));
   const error = joinProblems([...reading.problems, ...repeatedPods(pods)]);
   return { set: { pods, jobs, documents: entries.map(documentOf) }, error };
+}
+
+function newReading(options: ReadOptions): Reading {
+  return { options, tables: new Map(), seen: new Set(), problems: [] };
 }
 
 interface Reading {
@@ -127,8 +179,20 @@ function readEntries(reading: Reading, { text, file }: ManifestText): Entry[] {
   return objects.flatMap((object) => {
     const found = kindOf(object.tree);
     if ("flaws" in found) return report(reading, object, found.flaws);
-    return [{ file, object, ...found, sources: [], isJob: false, fates: [] }];
+    return [newEntry(file, object, found)];
   });
+}
+
+function newEntry(
+  file: string,
+  object: ManifestObject,
+  found: Pick<Entry, "name" | "kind">,
+): Entry {
+  return { file, object, ...found, sources: [], isJob: false, fates: [] };
+}
+
+function asMap(tree: Tree): TreeMap {
+  return isMap(tree) ? tree : {};
 }
 
 function readEntry(reading: Reading, entry: Entry): void {

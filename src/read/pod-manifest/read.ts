@@ -8,7 +8,7 @@ import { originOf } from "../../spec/pod-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import { invalid, joinProblems, problemOf } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import { readManifests } from "./read-manifests.ts";
+import { readManifests, readObjectTable } from "./read-manifests.ts";
 import type { FieldFate, ManifestDocument, ReadOptions } from "./read-manifests.ts";
 import { readPod } from "./read-pod.ts";
 import { Pod } from "./schema.ts";
@@ -22,6 +22,7 @@ export type {
   ManifestDocument,
   ManifestSet,
   ManifestText,
+  ObjectManifest,
   ReadOptions,
 } from "./read-manifests.ts";
 export { examineManifests, readManifests } from "./read-manifests.ts";
@@ -49,24 +50,34 @@ export function noPod(files: string): PodError {
   return new PodError({ code: "manifest.no-pod", message: `no Pod in ${files}` });
 }
 
-/**
- * One Pod given as an object. Its origins name fields only; `objects` are those that it may name.
- */
-export function readPodManifest(
-  value: PodManifest,
-  options: ReadOptions & { readonly objects?: ObjectTable } = {},
-): PodSpec {
+/** One Pod given as an object. Its origins name fields only. */
+export function readPodManifest(value: PodManifest, options: ReadOptions = {}): PodSpec {
+  const { objects = [] } = options;
+  if (objects.length === 0) return readPodWith(value, noObjects, options);
+  const namespace = value.metadata.namespace ?? "default";
+  return readPodWith(value, readObjectTable(objects, namespace), options);
+}
+
+function readPodWith(value: PodManifest, objects: ObjectTable, options: ReadOptions): PodSpec {
   const origins: ReadonlyMap<string, Origin> = new Map();
   const problem = (flaw: Flaw) => problemOf(flaw, originOf({ origins }, flaw.field));
   try {
     const source = { tree: treeOf(value), origins };
-    const read = readPod(source, options.objects ?? noObjects, options);
+    const read = readPod(source, objects, options);
     if ("spec" in read) return read.spec;
     throw joinProblems(read.flaws.map(problem)) ?? new Error("a manifest without flaws is a spec");
   } catch (error) {
     if (error instanceof TreeError) throw problem(invalid(error.field, error.message));
     throw error;
   }
+}
+
+/**
+ * The spec of a pod that has been started from this manifest. What was let by then is let by now:
+ * unknown fields, and objects that are missing until a container wants them.
+ */
+export function readPodAgain(manifest: PodManifest, objects: ObjectTable): PodSpec {
+  return readPodWith(manifest, objects, { lenient: true, mayLackObjects: true });
 }
 
 /** Every field that the document has, in its order, and what becomes of it. */
