@@ -42,7 +42,7 @@ export const Container = fields({
   stdin: later(Truth),
   stdinOnce: later(Truth),
   imagePullPolicy: later(PullPolicy),
-  securityContext: later(() => SecurityContext),
+  securityContext: later(SecurityContext),
   startupProbe: later(Probe),
   livenessProbe: later(Probe),
   readinessProbe: later(Probe),

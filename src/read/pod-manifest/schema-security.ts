@@ -3,87 +3,83 @@
 
 import * as z from "zod";
 import { isCapability } from "../../spec/capabilities.ts";
-import { fields, refused } from "./fate.ts";
+import { fields, later, once, refused } from "./fate.ts";
+import { between, intMax, listOf } from "./schema-values.ts";
 
-/** Kubernetes takes numbers up to here, though the kernel has twice as many. */
-const idMax = 2_147_483_647;
-const idRange = `must be between 0 and ${idMax}, inclusive`;
 const groupsMax = 1024;
 const capabilitiesMax = 128;
 const sysctlsMax = 512;
 const textMax = 4095;
 
-const Id = z.int().min(0, idRange).max(idMax, idRange);
+/** Kubernetes takes numbers up to here, though the kernel has twice as many. */
+const Id = once(() => between(0, intMax));
+const Truth = once(() => z.boolean());
 const linuxOnly = "peapod runs on Linux only";
 
 /** Written with or without `CAP_`, in any case: runtimes take all of them. */
-const CapabilityName = z.string().transform((text, context) => {
-  const name = text.toUpperCase().replace(/^CAP_/, "");
-  if (name === "ALL" || isCapability(name)) return name;
-  context.addIssue({ code: "custom", message: "is not a capability of Linux" });
-  return z.NEVER;
+const Capabilities = once(() => {
+  const name = z.string().transform((text, context) => {
+    const known = text.toUpperCase().replace(/^CAP_/, "");
+    if (known === "ALL" || isCapability(known)) return known;
+    context.addIssue({ code: "custom", message: "is not a capability of Linux" });
+    return z.NEVER;
+  });
+  return listOf(name, capabilitiesMax);
 });
 
-const Capabilities = z
-  .array(CapabilityName)
-  .max(capabilitiesMax, `too many: must have at most ${capabilitiesMax} items`)
-  .readonly()
-  .optional();
-
-const Profile = fields({
-  type: z.enum(["Localhost", "RuntimeDefault", "Unconfined"]),
-  localhostProfile: z.string().max(textMax, `may not be more than ${textMax} bytes`).optional(),
-}).optional();
+const Profile = once(() =>
+  fields({
+    type: z.enum(["Localhost", "RuntimeDefault", "Unconfined"]),
+    localhostProfile: later(() => z.string().max(textMax, `may not be more than ${textMax} bytes`)),
+  }),
+);
 
 /** A part of a label: the characters that separate parts and contexts are not for values. */
-const LabelPart = z
-  .string()
-  .max(255, "may not be more than 255 bytes")
-  .regex(/^[A-Za-z0-9_.,:-]*$/, "must consist of letters, digits and '_', '.', ',', ':', '-'")
-  .optional();
+const LabelPart = once(() =>
+  z
+    .string()
+    .max(255, "may not be more than 255 bytes")
+    .regex(/^[A-Za-z0-9_.,:-]*$/, "must consist of letters, digits and '_', '.', ',', ':', '-'"),
+);
 
-const SeLinuxOptions = fields({
-  user: LabelPart,
-  role: LabelPart,
-  type: LabelPart,
-  level: LabelPart,
-}).optional();
+const SeLinuxOptions = once(() =>
+  fields({
+    user: later(LabelPart),
+    role: later(LabelPart),
+    type: later(LabelPart),
+    level: later(LabelPart),
+  }),
+);
 
 const shared = {
-  appArmorProfile: Profile,
-  runAsGroup: Id.optional(),
-  runAsNonRoot: z.boolean().optional(),
-  runAsUser: Id.optional(),
-  seLinuxOptions: SeLinuxOptions,
-  seccompProfile: Profile,
+  appArmorProfile: later(Profile),
+  runAsGroup: later(Id),
+  runAsNonRoot: later(Truth),
+  runAsUser: later(Id),
+  seLinuxOptions: later(SeLinuxOptions),
+  seccompProfile: later(Profile),
   windowsOptions: refused(linuxOnly),
 };
 
-export const SecurityContext = fields({
-  allowPrivilegeEscalation: z.boolean().optional(),
-  capabilities: fields({ add: Capabilities, drop: Capabilities }).optional(),
-  privileged: z.boolean().optional(),
-  procMount: z.enum(["Default", "Unmasked"]).optional(),
-  readOnlyRootFilesystem: z.boolean().optional(),
-  ...shared,
-}).optional();
+export const SecurityContext = once(() =>
+  fields({
+    allowPrivilegeEscalation: later(Truth),
+    capabilities: later(() => fields({ add: later(Capabilities), drop: later(Capabilities) })),
+    privileged: later(Truth),
+    procMount: later(() => z.enum(["Default", "Unmasked"])),
+    readOnlyRootFilesystem: later(Truth),
+    ...shared,
+  }),
+);
 
-const Sysctl = fields({ name: z.string(), value: z.string() });
-
-export const PodSecurityContext = fields({
-  fsGroup: Id.optional(),
-  fsGroupChangePolicy: z.enum(["Always", "OnRootMismatch"]).optional(),
-  seLinuxChangePolicy: refused(undefined, () => z.literal("MountOption")),
-  supplementalGroups: z
-    .array(Id)
-    .max(groupsMax, `too many: must have at most ${groupsMax} items`)
-    .readonly()
-    .optional(),
-  supplementalGroupsPolicy: z.enum(["Merge", "Strict"]).optional(),
-  sysctls: z
-    .array(Sysctl)
-    .max(sysctlsMax, `too many: must have at most ${sysctlsMax} items`)
-    .readonly()
-    .optional(),
-  ...shared,
-}).optional();
+export const PodSecurityContext = once(() =>
+  fields({
+    fsGroup: later(Id),
+    fsGroupChangePolicy: later(() => z.enum(["Always", "OnRootMismatch"])),
+    seLinuxChangePolicy: refused(undefined, () => z.literal("MountOption")),
+    supplementalGroups: later(() => listOf(Id(), groupsMax)),
+    supplementalGroupsPolicy: later(() => z.enum(["Merge", "Strict"])),
+    sysctls: later(() => listOf(fields({ name: z.string(), value: z.string() }), sysctlsMax)),
+    ...shared,
+  }),
+);

@@ -49,7 +49,7 @@ export const PodBody = fields({
   hostPID: later(Truth),
   shareProcessNamespace: later(Truth),
   hostUsers: later(Truth),
-  securityContext: later(() => PodSecurityContext),
+  securityContext: later(PodSecurityContext),
   resources: later(Resources),
   overhead: later(ResourceList),
   imagePullSecrets: later(() => listOf(fields({ name: later(() => DnsSubdomain) }))),
