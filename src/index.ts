@@ -1,6 +1,7 @@
 // The public module: names and nothing else. The command line uses the same.
 
 export type * from "./pod/types.ts";
+export type { KeptVolume } from "./pod/kept-volumes.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";
 export type {
   ManifestDocument,

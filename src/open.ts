@@ -5,7 +5,8 @@ import type { AgentHost } from "./agent/agent.ts";
 import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
-import { mayNeedOwner } from "./pod/needs-owner.ts";
+import type { KeptVolume } from "./pod/kept-volumes.ts";
+import { needsOwner } from "./pod/needs.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
   BrokenPod,
@@ -49,6 +50,8 @@ export interface Peapod extends AsyncDisposable {
   readonly images: ImageStoreApi;
   doctor(): Promise<readonly DoctorFinding[]>;
   events(options?: { readonly signal?: AbortSignal }): AsyncIterable<PodEvent>;
+  /** Of persistentVolumeClaims: they stay when their pods go. */
+  readonly volumes: VolumesApi;
   /** The background process that looks after detached pods. */
   readonly agent: AgentApi;
   /** Yields at once, and whenever something about any pod has changed, whoever did it. */
@@ -65,6 +68,12 @@ export interface ManifestOptions {
   readonly lenient?: boolean;
 }
 
+export interface VolumesApi {
+  list(): Promise<readonly KeptVolume[]>;
+  /** False when there is none; rejects while a pod names it. */
+  remove(volume: Pick<KeptVolume, "namespace" | "name">): Promise<boolean>;
+}
+
 export interface AgentApi {
   /** Starts it unless it runs. False when it does. */
   start(): Promise<boolean>;
@@ -78,14 +87,14 @@ export interface AgentApi {
 }
 
 export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
-  const host = new PodHost(options);
+  const host = new PodHost(options, readAccepted);
   const agent = lazyAgent(host, options);
   const watch = new AgentStarter(agent, options);
   return {
     up: async (manifest, upOptions = {}) => {
       const spec = await specOf(manifest, upOptions);
       const pod = await host.up(spec, upOptions);
-      if (upOptions.lifetime === "detached" && mayNeedOwner(spec.manifest)) watch.startSoon();
+      if (upOptions.lifetime === "detached" && needsOwner(spec)) watch.startSoon();
       return pod;
     },
     list: async () => host.list(),
@@ -111,6 +120,16 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     doctor: async () => (await import("./pod/doctor.ts")).examineHost(options),
     events: (eventOptions = {}) => host.events(eventOptions),
     agent,
+    volumes: {
+      list: async () => {
+        const { listVolumes } = await import("./pod/kept-volumes.ts");
+        return listVolumes(host.places, () => host.list());
+      },
+      remove: async (volume) => {
+        const { removeVolume } = await import("./pod/kept-volumes.ts");
+        return removeVolume(host.places, volume, () => host.list());
+      },
+    },
     changes: async function* ({ signal } = {}) {
       const { podChanges } = await import("./pod/watch.ts");
       yield* podChanges(`${host.places.state}/pods`, signal);
@@ -217,6 +236,12 @@ async function specOf(
     message: `the manifest holds ${specs.length} pods and up starts one`,
     hint: "split them with readPodManifests and start each",
   });
+}
+
+/** What was read once already; the state keeps it as it was written. */
+async function readAccepted(manifest: Readonly<Record<string, unknown>>): Promise<PodSpec> {
+  const { readPodManifest } = await import("./read/pod-manifest/read.ts");
+  return readPodManifest(manifest as unknown as PodManifest); // It was one when the pod started.
 }
 
 function isSpec(manifest: PodManifest | PodSpec): manifest is PodSpec {

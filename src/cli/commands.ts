@@ -74,6 +74,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "the background process that looks after detached pods",
     load: async () => (await import("./commands/agent.ts")).agent,
   },
+  volumes: {
+    summary: "list and remove the volumes of claims",
+    load: async () => (await import("./commands/volumes.ts")).volumes,
+  },
   pull: {
     summary: "bring images from registries",
     load: async () => (await import("./commands/pull.ts")).pull,

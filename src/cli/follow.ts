@@ -11,7 +11,7 @@ import { alignedPrefixes, createLogPrinter } from "./log-printer.ts";
 import { note } from "./open.ts";
 import { podLabel } from "./text.ts";
 
-interface FollowStyle {
+export interface FollowStyle {
   readonly io: Io;
   readonly hasPrefix: boolean;
   readonly timestamps: boolean;
@@ -52,6 +52,24 @@ export async function followPods(pods: readonly Pod[], style: FollowStyle): Prom
   await Promise.all(downs);
   if (interrupted !== undefined) throw new Interrupted(interruptStatus(interrupted));
   return exits.find(({ exitCode }) => exitCode !== 0)?.exitCode ?? 0;
+}
+
+/** Of one pod among others that come and go: resolves when its containers have ended. */
+export async function followOutput(
+  pod: Pod,
+  printer: LogPrinter,
+  style: FollowStyle,
+): Promise<void> {
+  const labels = pod.containers.map(({ name }) =>
+    pod.containers.length === 1 ? podLabel(pod) : `${podLabel(pod)}/${name}`,
+  );
+  const prefixes = style.hasPrefix ? alignedPrefixes(labels, style.io.paintOut) : [];
+  await Promise.all(
+    pod.containers.map((container, index) => {
+      const [label = "", prefix = ""] = [labels[index], prefixes[index]];
+      return follow({ pod, container, label, prefix }, printer, style.io);
+    }),
+  );
 }
 
 function followedOf(pods: readonly Pod[], { io, hasPrefix }: FollowStyle): Followed[] {

@@ -215,6 +215,10 @@ const entries = {
     meaning: "A volume could not be opened or shown in the container.",
     hint: "peapod doctor lists what the file systems of this host can do",
   },
+  "volume.not-mappable": {
+    meaning: "A pod has users of its own, and a volume's file system cannot show files with them.",
+    hint: "put the volume on another file system, or write hostUsers: true",
+  },
   "container.not-found": {
     meaning: "The command does not exist in the container's root file system.",
     hint: "check command and PATH: they are looked up inside the container, not on the host",
@@ -282,6 +286,10 @@ const entries = {
     meaning: "The pod's keeper died; its containers ended with it.",
     hint: "clean up with peapod down; the kernel's log may say who killed it",
   },
+  "pod.failed": {
+    meaning: "A pod has failed: its containers exited and may not run again, or its time was up.",
+    hint: "peapod describe shows which one and why; peapod down removes the pod",
+  },
   "pod.other-version": {
     meaning:
       "The pod was started by another version of peapod, which this one cannot give orders to.",
@@ -300,6 +308,14 @@ const entries = {
     hint: "run peapod down once more; it continues where it stopped",
   },
   "pod.closed": { meaning: "The pod, or the Peapod that holds it, was closed.", hint: "no hint" },
+  "volume.not-found": {
+    meaning: "No claim has a volume of this name.",
+    hint: "peapod volumes lists those there are",
+  },
+  "volume.in-use": {
+    meaning: "A pod names the claim, and its volume is not removed under it.",
+    hint: "end the pods first; peapod down -v removes their volumes with them",
+  },
   "file.unusable": {
     meaning: "A file beneath a container's root could not be read or written.",
     hint: "paths are resolved inside the container; links that leave it are not followed",

@@ -9,6 +9,7 @@ import { calls } from "../plan/abi.gen.ts";
 import type { Op, Plan, Step } from "../plan/plan.ts";
 import type { Secrets } from "../plan/redact.ts";
 import { redact } from "../plan/redact.ts";
+import { fileSystemName } from "./file-systems.ts";
 import type { Reply } from "./keeper-client.ts";
 
 export interface ExplainInput {
@@ -38,6 +39,7 @@ export function explainReply(input: ExplainInput): PodError {
   const { code, message } = tell(step.op, call, errnoName(reply.errno), {
     subject,
     hide: (text) => redact(text, secrets),
+    message: reply.message,
   });
   return new PodError({
     code,
@@ -75,7 +77,8 @@ function describePlace(reply: Reply, plan: Plan, step: Step): string {
 function describeFailure(reply: Reply, plan: Plan, step: Step): string {
   const call = calls[reply.call] ?? "an unknown call";
   const who = step.op.op === "netlink" ? "it was about" : "the file system said";
-  const said = reply.message === "" ? "" : `; ${who}: ${reply.message}`;
+  const isType = step.op.op === "open_volume";
+  const said = reply.message === "" || isType ? "" : `; ${who}: ${reply.message}`;
   return `${describePlace(reply, plan, step)}: ${call} failed with ${describeErrno(reply.errno)}${said}`;
 }
 
@@ -83,6 +86,8 @@ interface Words {
   readonly subject: string;
   /** For texts that may hold a Secret's value. */
   readonly hide: (text: string) => string;
+  /** What the keeper adds to the numbers. */
+  readonly message: string;
 }
 
 /** Operations whose failure has a cause of its own to name; the others say what they are. */
@@ -90,7 +95,7 @@ function tell(
   op: Op,
   call: string,
   errno: string,
-  { subject, hide }: Words,
+  { subject, hide, message }: Words,
 ): { readonly code: ErrorCode; readonly message: string } {
   switch (op.op) {
     case "exec":
@@ -101,7 +106,9 @@ function tell(
             message: `${op.directory}, the working directory of ${subject}, cannot be entered`,
           };
     case "open_volume":
-      return tellVolume(op.path, hide(op.sub_path), op.expect, errno, subject);
+      return call === "mount_setattr" && message !== ""
+        ? tellUnmappable(op.path, fileSystemName(Number(message)), subject)
+        : tellVolume(op.path, hide(op.sub_path), op.expect, errno, subject);
     case "attach":
       return {
         code: "volume.denied",
@@ -154,6 +161,14 @@ function tellExec(command: string, errno: string, subject: string) {
   }
 }
 
+/** The user namespace asks for a file system that can be shown with other users. */
+function tellUnmappable(path: string, fileSystem: string, subject: string) {
+  return {
+    code: "volume.not-mappable",
+    message: `${path} cannot be shown in ${subject}: its file system, ${fileSystem}, does not take id maps`,
+  } as const;
+}
+
 function tellVolume(
   path: string,
   subPath: string,
@@ -176,10 +191,7 @@ function tellVolume(
       };
     case "EINVAL":
       return expect === "any" || expect === "directory"
-        ? {
-            code: "volume.denied",
-            message: `${where} cannot be shown in ${subject}: its file system does not take id maps`,
-          }
+        ? { code: "volume.denied", message: `${where} cannot be opened for ${subject}` }
         : { code: "volume.wrong-type", message: `${where} is not a ${expect.replace("_", " ")}` };
     default:
       return { code: "volume.denied", message: `${where} cannot be opened for ${subject}` };

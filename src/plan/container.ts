@@ -70,7 +70,7 @@ export function planContainer(
       ...steps("limit", container.field, planLimits(facts, limitedOf(container))),
       ...planExec(container),
       // The process starts without it; its first output waits in the pipe.
-      ...planLog(container, options.log ?? defaultLogPolicy, slots),
+      ...planLog(pod, container, options.log ?? defaultLogPolicy, slots),
     ],
     rootUid: pod.ids.firstId,
     rootGid: pod.ids.firstId,
@@ -152,18 +152,29 @@ function planShared(
   };
 }
 
-function planLog(container: ResolvedContainer, policy: LogPolicy, slots: PlanSlots): Step[] {
+/** All runs of a container log into one directory, which its first one makes. */
+function planLog(
+  { places }: ResolvedPod,
+  container: ResolvedContainer,
+  policy: LogPolicy,
+  slots: PlanSlots,
+): Step[] {
   const directory = slots.take();
+  const path = `${places.logsParent}/${places.logsName}/${container.name}`;
+  const open: Op =
+    container.attempt > 0
+      ? { op: "open_directory", path, slot: directory }
+      : {
+          op: "make_directory",
+          parent: podSlot.logs,
+          name: container.name,
+          slot: directory,
+          mode: 0o750,
+          uid: 0,
+          gid: 0,
+        };
   return steps("later", container.field, [
-    {
-      op: "make_directory",
-      parent: podSlot.logs,
-      name: container.name,
-      slot: directory,
-      mode: 0o750,
-      uid: 0,
-      gid: 0,
-    },
+    open,
     {
       op: "open_log",
       directory,

@@ -19,7 +19,7 @@ const attachedBytesMax = 1 << 20;
 export class RunningContainer implements Container {
   readonly entry: ContainerEntry;
   readonly #host: ContainerHost;
-  readonly #exited = Promise.withResolvers<ExitStatus>();
+  #exited = Promise.withResolvers<ExitStatus>();
   #isWatched = false;
   #isSettled = false;
 
@@ -103,6 +103,14 @@ export class RunningContainer implements Container {
         release();
       },
     };
+  }
+
+  /** It runs anew: its end is another. */
+  renew(): void {
+    if (!this.#isSettled) return;
+    this.#isSettled = false;
+    this.#exited = Promise.withResolvers();
+    this.#exited.promise.catch(() => {});
   }
 
   settle(exit: ExitStatus): void {

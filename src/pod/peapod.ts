@@ -6,18 +6,22 @@ import type { KeeperClient } from "../launch/keeper-client.ts";
 import type { PreparedImages } from "../image/prepare.ts";
 import { resolveHostFacts } from "../resolve/host-facts.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
-import type { HostPath } from "../spec/paths.ts";
+import { noNetwork } from "../spec/network.ts";
 import type { Places } from "../spec/places.ts";
 import type { ContainerSpec, PodSpec, VolumeSpec } from "../spec/pod-spec.ts";
 import { isBuiltIn } from "../spec/pod-spec.ts";
 import type { CommitImageOptions } from "../image/types.ts";
 import { hostIds } from "./claims.ts";
+import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
 import type { NetworkMode } from "./networks.ts";
 import { Networks, turnBackNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
+import { timeScale } from "./life/clock.ts";
+import type { OwnerParts } from "./ownership.ts";
+import { placesOf } from "./places.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -30,11 +34,16 @@ import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
 
+/** A manifest that was accepted before; handed in, for reading is the front ends'. */
+export type ReadSpec = (manifest: PodState["manifest"]) => PodSpec | Promise<PodSpec>;
+
 const queueDefault = 1000;
 
 export class PodHost implements AsyncDisposable {
   readonly places: Places;
   readonly #options: OpenOptions;
+  readonly #readSpec: ReadSpec | undefined;
+  readonly #timeScale: number;
   readonly #seed = new Seed();
   readonly #pool: KeeperPool | undefined;
   readonly #queue: PodQueue;
@@ -57,20 +66,12 @@ export class PodHost implements AsyncDisposable {
   #closing: Promise<void> | undefined;
   readonly #closeOnAbort = () => void this[Symbol.asyncDispose]().catch(() => {});
 
-  constructor(options: OpenOptions) {
+  constructor(options: OpenOptions, readSpec?: ReadSpec) {
     this.#options = options;
+    this.#readSpec = readSpec;
+    this.#timeScale = options.timeScale ?? timeScale();
     this.#queue = new PodQueue(options.podsMax ?? Infinity, options.queueMax ?? queueDefault);
-    const env = process.env;
-    const isRoot = process.getuid?.() === 0;
-    const runtime = env["XDG_RUNTIME_DIR"];
-    const data = env["XDG_DATA_HOME"] ?? `${env["HOME"] ?? ""}/.local/share`;
-    const stateDefault = isRoot || !runtime ? "/run/peapod" : `${runtime}/peapod`;
-    const rootDefault = isRoot ? "/var/lib/peapod" : `${data}/peapod`;
-    this.places = {
-      root: absolute(options.root ?? env["PEAPOD_ROOT"] ?? rootDefault),
-      state: absolute(options.state ?? env["PEAPOD_STATE"] ?? stateDefault),
-      logs: absolute(options.logs ?? env["PEAPOD_LOGS"] ?? "/var/log/pods"),
-    };
+    this.places = placesOf(options);
     options.signal?.throwIfAborted();
     this.#networks = this.#openNetworks();
     if (options.pool) {
@@ -117,13 +118,12 @@ export class PodHost implements AsyncDisposable {
       using images = wantsStore(spec) ? await this.#prepareImages(spec, options) : undefined;
       const pod = await startPod(spec, facts, {
         ...options,
+        ...this.#launchOptions(),
         images,
-        places: this.places,
+        timeScale: this.#timeScale,
         seed: this.#seed,
         pool: this.#pool,
         networks: this.#networks,
-        ...policyOf(this.#options),
-        warn: (message) => this.#warn(message),
         onEvent: (event) => this.#tell(event),
       });
       if (this.#isClosed) {
@@ -151,10 +151,39 @@ export class PodHost implements AsyncDisposable {
     }
   }
 
+  /** Of every launch, whether a pod's first or a container's next. */
+  #launchOptions() {
+    return {
+      ...policyOf(this.#options),
+      places: this.places,
+      warn: (message: string) => this.#warn(message),
+      prepareImages: (spec: PodSpec, containers: readonly ContainerSpec[]) =>
+        this.#prepareImages(spec, {}, containers),
+    };
+  }
+
+  /** What it takes to own a pod that somebody else has started. */
+  async #ownerParts(state: PodState): Promise<OwnerParts> {
+    if (!this.#readSpec) throw new Error("nobody here reads manifests");
+    const { uid, ids, network } = state;
+    const launch = {
+      ...this.#launchOptions(),
+      facts: this.facts(),
+      uid,
+      ids,
+      network: network ?? noNetwork,
+    };
+    return { spec: await this.#readSpec(state.manifest), timeScale: this.#timeScale, launch };
+  }
+
   /** No code for images is loaded for pods that want none from the store. */
-  async #prepareImages(spec: PodSpec, options: UpOptions | undefined): Promise<PreparedImages> {
+  async #prepareImages(
+    spec: PodSpec,
+    options: UpOptions | undefined,
+    containers: readonly ContainerSpec[] = [...spec.initContainers, ...spec.containers],
+  ): Promise<PreparedImages> {
     const { prepareImages } = await import("../image/prepare.ts");
-    return prepareImages(spec, [...spec.initContainers, ...spec.containers], {
+    return prepareImages(spec, containers, {
       ...this.#options.images,
       root: this.places.root,
       mayPull: options !== undefined,
@@ -189,17 +218,7 @@ export class PodHost implements AsyncDisposable {
     const directory = `${this.places.state}/pods/${uid}`;
     try {
       const state = readPodState(directory);
-      const record = readRecord(directory);
-      return new RunningPod({
-        state,
-        facts: this.facts(),
-        lifetime: record?.isDetached ? "detached" : "owner",
-        onEvent: (event) => this.#tell(event),
-        onConnected: (client) => {
-          this.#connections.add(client);
-          client.onClosed(() => this.#connections.delete(client));
-        },
-      });
+      return this.#opened(uid, state);
     } catch (error) {
       if (!(error instanceof PodError)) throw error;
       const link = names(`${this.places.state}/names`).find(
@@ -208,6 +227,21 @@ export class PodHost implements AsyncDisposable {
       const [namespace = "", name = uid] = (link ?? "").split("_");
       return { uid, namespace, name, error };
     }
+  }
+
+  #opened(uid: string, state: PodState): RunningPod {
+    const record = readRecord(`${this.places.state}/pods/${uid}`);
+    return new RunningPod({
+      state,
+      facts: this.facts(),
+      lifetime: record?.isDetached ? "detached" : "owner",
+      ownerParts: () => this.#ownerParts(state),
+      onEvent: (event) => this.#tell(event),
+      onConnected: (client) => {
+        this.#connections.add(client);
+        client.onClosed(() => this.#connections.delete(client));
+      },
+    });
   }
 
   async get(name: string): Promise<Pod> {
@@ -272,7 +306,8 @@ export class PodHost implements AsyncDisposable {
   /** For an agent: see `ownPod`. */
   async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
     const { ownPod } = await import("./own.ts");
-    return ownPod(`${this.places.state}/pods/${uid}`, signal);
+    const open = (state: PodState) => this.#opened(uid, state);
+    return ownPod(`${this.places.state}/pods/${uid}`, open, signal);
   }
 
   async commit(name: string, image: string, options: CommitImageOptions): Promise<string> {
@@ -298,32 +333,8 @@ export class PodHost implements AsyncDisposable {
   }
 
   /** Of the pods that this object started or opened. */
-  async *events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
-    const queue: PodEvent[] = [];
-    let wake = Promise.withResolvers<void>();
-    let isOver = this.#isClosed;
-    const listener = (event?: PodEvent) => {
-      if (event) queue.push(event);
-      else isOver = true;
-      wake.resolve();
-    };
-    const onAbort = () => wake.resolve();
-    this.#listeners.add(listener);
-    signal?.addEventListener("abort", onAbort);
-    try {
-      while (!signal?.aborted) {
-        const event = queue.shift();
-        if (event) yield event;
-        else if (isOver) return;
-        else {
-          await wake.promise;
-          wake = Promise.withResolvers<void>();
-        }
-      }
-    } finally {
-      this.#listeners.delete(listener);
-      signal?.removeEventListener("abort", onAbort);
-    }
+  events({ signal }: { readonly signal?: AbortSignal } = {}): AsyncGenerator<PodEvent> {
+    return streamEvents(this.#listeners, this.#isClosed, signal);
   }
 
   /** Ends the pods that live with this process, and leaves the detached ones. */
@@ -382,15 +393,5 @@ function networkMode(text: string | undefined): NetworkMode {
   throw new PodError({
     code: "network.unknown",
     message: `${JSON.stringify(text)} is no network of pods`,
-  });
-}
-
-function absolute(path: string): HostPath {
-  if (path.startsWith("/") && !path.includes("\0")) {
-    return (path.replace(/\/+/g, "/").replace(/(.)\/$/, "$1") || "/") as HostPath;
-  }
-  throw new PodError({
-    code: "host.directory-unusable",
-    message: `the directory ${JSON.stringify(path)} is not an absolute path`,
   });
 }

@@ -28,6 +28,8 @@ export type Policy = Pick<
 
 export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {
   readonly log: LogPolicy;
+  /** No container's answer says that the sandbox came up: none is sent with it. */
+  readonly hearsSandbox?: boolean;
   /** Index of the plan (sandbox, then containers) and operation to fail; tests walk it. */
   readonly failAt?: { readonly plan: number; readonly operation: number };
 }
@@ -102,7 +104,7 @@ export function planProcesses(
       process: noProcess,
       flags: [
         ...(options.lifetime === "detached" ? (["detached"] as const) : []),
-        ...(options.trace ? [] : (["quiet"] as const)),
+        ...(options.trace || options.hearsSandbox ? [] : (["quiet"] as const)),
       ],
     },
   };

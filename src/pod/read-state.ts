@@ -47,6 +47,8 @@ const ContainerEntry = Type.Object({
     }),
   ),
   oomScoreAdj: Type.Integer(),
+  /** Missing for SIGTERM. */
+  stopSignal: Type.Optional(Type.Integer()),
   tty: Type.Boolean(),
   stdin: Type.Boolean(),
 });
@@ -96,6 +98,12 @@ const PodStateSchema = Type.Object({
       ),
     }),
   ),
+  /** True where being ready is more than to run. */
+  hasReadiness: Type.Optional(Type.Boolean()),
+  /** Whether its containers' exits, or time itself, call for somebody to act. */
+  needsOwner: Type.Optional(Type.Boolean()),
+  /** True where a stop signal to all containers at once would be too early for some. */
+  endsInOrder: Type.Optional(Type.Boolean()),
   containers: Type.Array(ContainerEntry),
   manifest: Type.Record(Text, Type.Unknown()),
 });

@@ -4,11 +4,9 @@ import { PodError } from "../errors/pod-error.ts";
 import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-client.ts";
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { reapWhenEnded } from "../native/process-end.ts";
-import { planExec } from "../plan/exec.ts";
-import { mergeEnv, resolveCandidates } from "../resolve/command.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import { RunningContainer } from "./container.ts";
-import { execUser } from "./exec-user.ts";
+import { planExecTarget } from "./exec-target.ts";
 import { startExecution } from "./execution.ts";
 import { freezeGroup, isFrozen, thawGroup } from "./freeze.ts";
 import {
@@ -17,11 +15,15 @@ import {
   removeKeeperGroup,
   tearDownWithoutKeeper,
 } from "./keepers.ts";
+import type { OwnedPod, OwnerParts } from "./ownership.ts";
+import { Ownership } from "./ownership.ts";
+import type { PodOutcome, WatchedPod } from "./outcome.ts";
+import { endInOrder, untilFinished, untilReady } from "./outcome.ts";
+import { inspectPod } from "./inspect.ts";
 import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
-import { isKeeperAlive, makeExitStatus, namespacesOf, readRecord } from "./record.ts";
+import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
-import { readSecurityEntry } from "./security-entry.ts";
 import { readStats } from "./stats.ts";
 import { containerStates } from "./container-states.ts";
 import type {
@@ -47,12 +49,14 @@ export interface RunningPodParts {
   readonly trace?: readonly TraceSpan[];
   /** By process: variables from Secrets, which the state leaves out. */
   readonly secretEnv?: ReadonlyMap<number, readonly string[]>;
+  /** Of a pod that this process owns from its start. */
+  readonly owner?: OwnerParts;
+  /** Of one that it may come to own; rejects where it can't. */
+  readonly ownerParts?: () => Promise<OwnerParts>;
   readonly onEvent?: (event: PodEvent) => void;
   /** A connection was made that keeps the event loop alive until it is disposed. */
   readonly onConnected?: (client: KeeperClient) => void;
 }
-
-const execDeadlineMs = 30_000;
 
 export class RunningPod implements Pod {
   readonly state: PodState;
@@ -66,6 +70,9 @@ export class RunningPod implements Pod {
   /** We closed the connection; the pod goes on. */
   #isLetGo = false;
   #reaped: Promise<void> | undefined;
+  #owner: Ownership | undefined;
+  #isEnding = false;
+  #vacant = Promise.withResolvers<void>();
   trace: readonly TraceSpan[];
 
   constructor(parts: RunningPodParts) {
@@ -81,6 +88,7 @@ export class RunningPod implements Pod {
         }),
     );
     this.#ended.promise.catch(() => {});
+    if (parts.owner) this.#owner = new Ownership(this.#owned, parts.owner);
   }
 
   get name(): string {
@@ -99,8 +107,48 @@ export class RunningPod implements Pod {
     return this.#lifetime;
   }
 
+  /** Undefined where another process owns the pod, or none. */
+  get owner(): Ownership | undefined {
+    return this.#owner;
+  }
+
   get ready(): Promise<void> {
-    return Promise.resolve();
+    return untilReady(this.#watched);
+  }
+
+  get finished(): Promise<PodOutcome> {
+    return untilFinished(this.#watched);
+  }
+
+  get #watched(): WatchedPod {
+    const { state, directory } = this;
+    return { state, directory, owner: this.#owner, ended: this.ended };
+  }
+
+  get #owned(): OwnedPod {
+    return {
+      state: this.state,
+      directory: this.directory,
+      client: () => this.client(),
+      exec: (command, options) => this.exec(command, options),
+      onRun: (name) => this.#find(name).renew(),
+    };
+  }
+
+  /** Resolves when its owner lets go of the pod, which lives on. */
+  vacancy(): Promise<void> {
+    return this.#vacant.promise;
+  }
+
+  /** False when another process owns the pod. */
+  async supervise(): Promise<boolean> {
+    if (this.#owner) return true;
+    const parts = await this.#parts.ownerParts?.();
+    const client = await this.client();
+    if (!parts || !(await client.hello("supervisor")).isOurs) return false;
+    this.#owner = new Ownership(this.#owned, parts);
+    await this.#owner.life();
+    return true;
   }
 
   get ended(): Promise<void> {
@@ -126,6 +174,11 @@ export class RunningPod implements Pod {
   get events(): KeeperEvents {
     return {
       exited: (event) => this.#onExited(event),
+      asked: (ask) => this.#owner?.asked(ask),
+      vacant: () => {
+        this.#vacant.resolve();
+        this.#vacant = Promise.withResolvers();
+      },
       ended: (reply) => {
         if (reply.status === "ok") return;
         this.#endError = new PodError({
@@ -176,25 +229,7 @@ export class RunningPod implements Pod {
 
   async inspect(): Promise<PodInspection> {
     const record = readRecord(this.directory);
-    const keeperPid = isKeeperAlive(record) ? record.keeperPid : 0;
-    return {
-      pod: await this.object(),
-      sandbox: {
-        id: this.uid,
-        keeperPid,
-        cgroup: this.#group,
-        lifetime: record?.isDetached ? "detached" : "owner",
-        namespaces: namespacesOf(keeperPid),
-      },
-      containers: this.#states().map(({ name, id, pid, cgroup, logPath }) => ({
-        name,
-        id,
-        pid,
-        cgroup,
-        logPath,
-        namespaces: namespacesOf(pid),
-      })),
-    };
+    return inspectPod(await this.object(), this.uid, this.#group, record, this.#states());
   }
 
   async stats(): Promise<readonly ContainerStats[]> {
@@ -221,66 +256,25 @@ export class RunningPod implements Pod {
 
   async #execTarget(container: RunningContainer, command: readonly string[], options: ExecOptions) {
     const { entry } = container;
-    const [first] = command;
-    const subject = `container ${entry.name}`;
-    if (first === undefined || first === "" || command.some((word) => word.includes("\0"))) {
-      throw new PodError({
-        code: "container.not-found",
-        message: "the command to execute is empty",
-      });
-    }
-    const env = mergeEnv(
-      [
-        ...entry.env,
-        ...this.#secretEnv(entry),
-        ...(options.tty && !entry.tty ? ["TERM=xterm"] : []),
-      ],
-      Object.entries<string>(options.env ?? {}).map(([name, value]) => `${name}=${value}`),
-    );
-    const process = firstExec + nextExec++;
-    const plan = planExec(
-      {
-        ids: this.state.ids,
-        namespaces: {
-          network: "POD",
-          ipc: "POD",
-          pid: "CONTAINER",
-          user: this.state.userNamespace ? "POD" : "NODE",
-        },
-      },
-      {
-        process,
-        candidates: resolveCandidates(first, env),
-        argv: command,
-        env,
-        workingDir: options.cwd ?? entry.workingDir,
-        user: await execUser(options.user, entry, () => this.#pidOf(entry.name)),
-        security: readSecurityEntry(entry.security),
-        oomScoreAdj: entry.oomScoreAdj,
-        tty: typeof options.tty === "object" ? options.tty : options.tty ? defaultSize : undefined,
-        deadlineMs: execDeadlineMs,
-      },
-      this.#parts.facts,
-    );
-    return { client: await this.client(), process, target: entry.process, plan, subject };
+    const asked = {
+      ...{ entry, command, options, state: this.state, facts: this.#parts.facts },
+      secretEnv: this.#parts.secretEnv?.get(entry.process) ?? [],
+      pidOf: () => this.#pidOf(entry.name),
+    };
+    return { client: await this.client(), ...(await planExecTarget(asked)) };
   }
 
   pause = (): Promise<void> => freezeGroup(this.#group, this.name);
   unpause = async (): Promise<void> => thawGroup(this.#group, this.name);
   isPaused = async (): Promise<boolean> => isFrozen(this.#group);
 
-  /** Those variables that are not in the pod's state. */
-  #secretEnv({ process }: ContainerEntry): readonly string[] {
-    return this.#parts.secretEnv?.get(process) ?? [];
-  }
-
   async down(options: { readonly graceMs?: number } = {}): Promise<void> {
     // A frozen process hears of no stop signal.
     thawGroup(this.#group, this.name);
-    let client: KeeperClient;
+    const graceMs = options.graceMs ?? this.state.graceMs;
     try {
-      client = await this.client();
-      await client.end(options.graceMs ?? this.state.graceMs);
+      if (graceMs === 0 || !(this.state.endsInOrder ?? false)) await this.end(graceMs);
+      else await endInOrder(this, graceMs, (leftMs) => this.end(leftMs));
     } catch (error) {
       if (!(error instanceof KeeperGone || error instanceof PodError)) throw error;
       const { places, ids } = this.state;
@@ -290,7 +284,16 @@ export class RunningPod implements Pod {
     await this.#ended.promise;
   }
 
+  /** All at once, by the keeper. */
+  async end(graceMs: number): Promise<void> {
+    this.#isEnding = true;
+    this.#owner?.[Symbol.dispose]();
+    await (await this.client()).end(graceMs);
+  }
+
   async detach(): Promise<void> {
+    this.#owner?.[Symbol.dispose]();
+    this.#owner = undefined;
     await (await this.client()).handOver();
     this.#lifetime = "detached";
   }
@@ -305,6 +308,7 @@ export class RunningPod implements Pod {
       await this.down();
     } else {
       this.#isLetGo = true;
+      this.#owner?.[Symbol.dispose]();
       this.#client?.[Symbol.dispose]();
     }
   }
@@ -361,6 +365,7 @@ export class RunningPod implements Pod {
     if (!container) return;
     const exit = makeExitStatus(event);
     container.settle(exit);
+    if (!this.#isEnding) this.#owner?.exited(event);
     this.#parts.onEvent?.({ type: "exited", pod: this.name, container: container.name, exit });
   }
 
@@ -372,6 +377,7 @@ export class RunningPod implements Pod {
   }
 
   #onClosed(): void {
+    this.#owner?.[Symbol.dispose]();
     const { keeperPidfd } = this.#parts;
     const finish = () => {
       for (const container of this.#containers) container.settleLost();
@@ -389,11 +395,3 @@ export class RunningPod implements Pod {
     if (!this.#isLetGo) void reaped.then(() => this.#afterKeeper()).then(finish);
   }
 }
-
-/**
- * Above every container's and pause's number; unique among the processes that may talk to one
- * keeper.
- */
-const firstExec = 1_000_000 + (process.pid % 4000) * 1_000_000;
-let nextExec = 0;
-const defaultSize = { rows: 24, columns: 80 } as const;

@@ -20,16 +20,18 @@ import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
 import type { KeeperPool } from "./keeper-pool.ts";
+import type { LaunchContext } from "./life/launcher.ts";
 import type { Seed } from "./keepers.ts";
 import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
-import { launchTimeoutMs, planProcesses } from "./plans.ts";
+import { launchTimeoutMs, planProcesses, sigterm } from "./plans.ts";
 import type { Networks } from "./networks.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
 import { securityEntry } from "./security-entry.ts";
+import { endsInOrder, hasReadiness, needsCare, needsOwner, startsInOrder } from "./needs.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -38,6 +40,10 @@ export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
   readonly pool?: KeeperPool | undefined;
   readonly images?: PreparedImages | undefined;
+  /** For containers that start again. */
+  readonly prepareImages: LaunchContext["prepareImages"];
+  /** 1 but for tests. */
+  readonly timeScale?: number;
   /** Undefined where pods have only loopback. */
   readonly networks?: Networks | undefined;
   readonly onEvent: (event: PodEvent) => void;
@@ -95,7 +101,8 @@ async function launchPod(
   options: StartOptions,
   startNs: bigint,
 ): Promise<RunningPod> {
-  const processes = planProcesses(pod, facts, options);
+  const hearsSandbox = startsInOrder(spec);
+  const processes = planProcesses(pod, facts, { ...options, hearsSandbox });
   const { client } = keeper;
   // A container may exit before its start has been told.
   const early: PodEvent[] = [];
@@ -106,16 +113,23 @@ async function launchPod(
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
     secretEnv: secretEnvOf(pod),
+    owner: {
+      spec,
+      timeScale: options.timeScale ?? 1,
+      launch: { ...options, facts, uid: pod.uid, ids: pod.ids, network: pod.network },
+    },
     onEvent: (event) => (isAnnounced ? options.onEvent(event) : early.push(event)),
   });
   keeper.events.target = running.events;
   running.adopt(client);
-  using _ = endOnAbort(client, options.signal);
+  using _ = endOnAbort(running, options.signal);
   try {
-    const replies = await sendAll(pod, client, processes, running);
+    const first = startsInOrder(spec) ? processes.slice(0, -pod.containers.length) : processes;
+    const replies = await sendAll(pod, client, first, running);
     const answers = await Promise.all(replies);
     if (options.trace) running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
+    if (startsInOrder(spec)) await startInOrder(running, options);
   } catch (error) {
     await abandon(running, client);
     throw options.signal?.aborted ? aborted(options.signal) : asPodError(error, running);
@@ -126,14 +140,31 @@ async function launchPod(
   }
   isAnnounced = true;
   for (const event of early) options.onEvent(event);
+  if (needsCare(spec)) setTimeout(() => void running.owner?.life(), 0);
   return running;
+}
+
+/** One after another, as their owner says; init containers may take their time. */
+async function startInOrder(pod: RunningPod, { timeoutMs }: StartOptions): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const message = `pod ${pod.name} did not start within ${timeoutMs} ms`;
+  const give = () => late.reject(new PodError({ code: "launch.timed-out", message }));
+  const timer = timeoutMs === undefined ? undefined : setTimeout(give, timeoutMs);
+  const gone = () => late.reject(new KeeperGone("the keeper has gone"));
+  pod.ended.then(gone, gone);
+  late.promise.catch(() => {});
+  try {
+    await Promise.race([pod.owner?.start(), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 /** Planned, encoded and sent one by one: the keeper works on each while the next is prepared. */
 async function sendAll(
   pod: ResolvedPod,
   client: KeeperClient,
-  [sandbox, ...others]: ReturnType<typeof planProcesses>,
+  [sandbox, ...others]: readonly PlannedProcess[],
   running: RunningPod,
 ): Promise<Promise<Reply>[]> {
   const replies: Promise<Reply>[] = [];
@@ -142,7 +173,7 @@ async function sendAll(
     reply.catch(() => {}); // Heard together with the others.
     replies.push(reply);
   };
-  send(sandbox);
+  if (sandbox) send(sandbox);
   // Before the containers: a sandbox that came up can then be taken down by its keeper alone.
   for (const [plan, flags] of [
     [planTeardown(pod.places, pod.ids.claim, pod.network.link), ["quiet"]],
@@ -167,8 +198,8 @@ async function sendAll(
   return replies;
 }
 
-function endOnAbort(client: KeeperClient, signal: AbortSignal | undefined): Disposable {
-  const end = () => void client.end(0).catch(() => {});
+function endOnAbort(pod: RunningPod, signal: AbortSignal | undefined): Disposable {
+  const end = () => void pod.end(0).catch(() => {});
   signal?.addEventListener("abort", end, { once: true });
   if (signal?.aborted) end();
   return { [Symbol.dispose]: () => signal?.removeEventListener("abort", end) };
@@ -189,6 +220,7 @@ function tryWriteState(pod: RunningPod): { readonly error: unknown } | undefined
  * and ends by itself.
  */
 async function abandon(pod: RunningPod, client: KeeperClient): Promise<void> {
+  pod.owner?.[Symbol.dispose]();
   try {
     // What could not even be planned ends here before anybody listens.
     await client.listen();
@@ -262,6 +294,9 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     ids: pod.ids,
     places: pod.places,
     ...networkEntry(pod.network),
+    ...(hasReadiness(spec) && { hasReadiness: true }),
+    needsOwner: needsOwner(spec),
+    ...(endsInOrder(spec) && { endsInOrder: true }),
     containers: pod.containers.map((container) => ({
       name: container.name,
       id: newContainerId(),
@@ -275,6 +310,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
         user: { ...container.user, groups: [...container.user.groups] },
       }),
       ...securityEntry(container, facts),
+      ...(container.stopSignal !== sigterm && { stopSignal: container.stopSignal }),
       oomScoreAdj: container.oomScoreAdj,
       tty: container.tty,
       stdin: container.stdin,

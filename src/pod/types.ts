@@ -1,6 +1,7 @@
 // The public shapes of a running pod: what services and the command line see. No behaviour belongs
 // here.
 
+import type { PodOutcome } from "./outcome.ts";
 import type { ImageLayer, PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
 import type { PackOptions } from "./copy/pack.ts";
@@ -48,6 +49,11 @@ export interface OpenOptions extends PolicyOptions {
      */
     readonly whenFull?: "block" | "drop";
   };
+  /**
+   * For tests of what takes minutes: 0.01 makes a minute 0.6 seconds, in back-off, probes, graces
+   * and deadlines alike. `$PEAPOD_TIME_SCALE`, else 1.
+   */
+  readonly timeScale?: number;
   /** How images are found. */
   readonly images?: ImageOptions;
   /**
@@ -314,7 +320,7 @@ export interface Container {
   readonly name: string;
   /** As last recorded. */
   state(): Promise<ContainerState>;
-  /** Resolves when the process has ended; rejects when the pod went away before anyone knew. */
+  /** Resolves when the run that is has ended; rejects when the pod went away before anyone knew. */
   readonly exited: Promise<ExitStatus>;
   signal(signal: NodeJS.Signals | number): Promise<void>;
   attach(options?: { readonly stdin?: boolean }): Promise<Attachment>;
@@ -325,8 +331,10 @@ export interface Pod extends AsyncDisposable {
   readonly namespace: string;
   readonly uid: string;
   readonly lifetime: "owner" | "detached";
-  /** Resolves at once for now: every container has exec'd. Probes will have their say here. */
+  /** Resolves when every container is ready, as its probes say; rejects when the pod fails. */
   readonly ready: Promise<void>;
+  /** Resolves when no container will run again; the pod stays until `down`. */
+  readonly finished: Promise<PodOutcome>;
   /** Resolves when nothing of the pod is left. */
   readonly ended: Promise<void>;
   /** In manifest order. */

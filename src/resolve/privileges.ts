@@ -28,11 +28,16 @@ export function privilegesOf(
   facts: HostFacts,
   options: PrivilegeOptions,
 ): Privileges {
-  if (container.security === plainContainerSecurity) {
+  if (container.security === plainContainerSecurity && !receivesMounts(container)) {
     return { user: image.user, home: image.home, security: plainSecurity };
   }
   const { resolvePrivileges }: typeof import("./security.ts") = require("./security.ts");
   return resolvePrivileges(spec, container, image, facts, options);
+}
+
+/** What the host mounts later in such a volume has the attributes that the host gives it. */
+export function receivesMounts({ volumeMounts }: ContainerSpec): boolean {
+  return volumeMounts.some(({ propagation }) => propagation !== "None");
 }
 
 export function sysctlsOf(spec: PodSpec, options: PrivilegeOptions): readonly ResolvedSysctl[] {

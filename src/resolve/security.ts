@@ -12,6 +12,7 @@ import type { ContainerSecuritySpec, ProfileSpec, Said } from "../spec/security.
 import type { ResolvedImage } from "./image.ts";
 import { readDevice, readHostDevices } from "./host-devices.ts";
 import type { Privileges, PrivilegeOptions } from "./privileges.ts";
+import { receivesMounts } from "./privileges.ts";
 
 /** Ids that a pod's user namespace has. */
 const mappedIds = 65_536;
@@ -169,7 +170,7 @@ function resolveDeviceFilter(
   capabilities: bigint,
 ): readonly AllowedDevice[] | undefined {
   const couldMakeNodes = (capabilities & nodeMakers) !== 0n && spec.namespaces.user === "NODE";
-  if (!couldMakeNodes || security.privileged) return undefined;
+  if (security.privileged || !(couldMakeNodes || receivesMounts(container))) return undefined;
   const names = new Set(container.volumeMounts.map(({ name }) => name));
   return spec.volumes.flatMap((volume) => {
     const isDevice =

@@ -10,7 +10,7 @@ export interface JobSpec {
   readonly origin: Origin;
   /** Pods at a time. */
   readonly parallelism: number;
-  /** Undefined for a work queue: its pods know when they are done, and one that succeeds ends it. */
+  /** Undefined for a work queue: its pods know when they are done. */
   readonly completions?: number;
   readonly isIndexed: boolean;
   /** Failures that are forgiven, of all pods together. */
@@ -20,8 +20,6 @@ export interface JobSpec {
   readonly maxFailedIndexes?: number;
   /** From the job's start, all its pods together. */
   readonly activeDeadlineMs?: number;
-  /** Undefined: finished pods stay until somebody removes them. */
-  readonly ttlAfterFinishedMs?: number;
   readonly failureRules: readonly FailureRule[];
   /** Any of them is enough. */
   readonly successRules: readonly SuccessRule[];

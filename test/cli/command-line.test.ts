@@ -56,6 +56,7 @@ examples
   peapod down web                   by name, or a unique prefix of it
   peapod down team/web db           two of them, one in another namespace
   peapod down -f web.yaml           the pods of a manifest
+  peapod down -v -f web.yaml        with the volumes of their claims
   peapod down -l app=web -n team    by label, in one namespace
   peapod down --grace-period 0 web  at once
 
@@ -65,6 +66,8 @@ flags
   -t, --grace-period, --timeout SECONDS
                                   time between the stop signal and SIGKILL (default: that of the
                                   manifest)
+  -v, --volumes                   also remove the volumes of their claims, unless another pod
+                                  names them
       --force                     kill at once: a grace period of 0
   -n, --namespace NAMESPACE       of pods named without one; with -l only of it
   -l, --selector, --label SELECTOR
@@ -113,7 +116,7 @@ test("usage errors are exit status 2 and say what to do", async () => {
     [["inspect", "a", "b"], 'unexpected "b"\n  hint   usage: peapod inspect NAME [flags]'],
     [
       ["explain", "manifest.invalit"],
-      'no error has the code "manifest.invalit"\n  hint   did you mean manifest.invalid?',
+      'no error has the code, and no object the field, "manifest.invalit"\n  hint   did you mean manifest.invalid?',
     ],
   ];
   for (const [words, text] of errors) {
@@ -200,6 +203,30 @@ test("explain prints the catalog", async () => {
   expect(out).toBe(
     "code: cli.usage\nmeaning: The command line was not understood.\nhint: run peapod --help\n",
   );
+});
+
+test("explain says what becomes of a field, however it is written", async () => {
+  const explain = async (field: string) => (await peapod(["explain", field])).out.split("\n");
+  expect(await explain("spec.containers[0].lifecycle.preStop.sleep")).toEqual([
+    "KIND   FIELD                                               FATE        REASON",
+    "Pod    spec.containers[].lifecycle.preStop.sleep.seconds   supported",
+    "",
+  ]);
+  const plugin = "network storage plugins are not supported; mount it on the host and use hostPath";
+  expect((await explain("volumes.nfs.server"))[1]).toBe(
+    `Pod    spec.volumes[].nfs   refused   ${plugin}`,
+  );
+  const whole = await explain("deployment.spec.strategy");
+  expect(whole[1]).toStartWith("Deployment   spec.strategy   inert");
+  const data = JSON.parse((await peapod(["explain", "-o", "json", "spec.priority"])).out);
+  expect(data).toEqual([
+    {
+      kind: "Pod",
+      field: "spec.priority",
+      fate: "inert",
+      reason: "there is one host; nothing is scheduled",
+    },
+  ]);
 });
 
 test("nobody reading the output is no error", async () => {

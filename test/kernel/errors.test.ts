@@ -116,6 +116,10 @@ const cases: Readonly<Record<string, Case>> = {
     container: ["command: [/probe]"],
     spec: ['securityContext: { sysctls: [{ name: kernel.core_pattern, value: "|/x" }] }'],
   },
+  "volume.not-mappable": {
+    container: mounted,
+    spec: ["hostUsers: false", ...volume("hostPath: { path: /sys/kernel }")],
+  },
   "launch.too-large": {
     container: mounted,
     spec: volume("emptyDir: {}"),

@@ -189,6 +189,40 @@ describe("generate", () => {
   });
 });
 
+describe("volumes", () => {
+  test("of claims outlive their pods, and go when they are told to", async () => {
+    const claim = {
+      volumes: [{ name: "data", persistentVolumeClaim: { claimName: "store" } }],
+    };
+    const mount = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
+    const file = cli.manifest("keeps", { app: "echo kept >> /data/file; sleep 60" }, mount);
+    const pod = (await Bun.file(file).json()) as { spec: object };
+    await Bun.write(file, JSON.stringify({ ...pod, spec: { ...pod.spec, ...claim } }));
+    const writes = async () => {
+      expect((await peapod("up", "-d", file)).status).toBe(0);
+      const read = () => peapod("exec", "-T", "keeps", "--", "cat", "/data/file");
+      return (await eventually(read, ({ out }) => out !== "")).out;
+    };
+    expect(await writes()).toBe("kept\n");
+    expect((await peapod("volumes")).out).toMatch(/^default +store +\S+ +default\/keeps +\//m);
+    expect(await peapod("volumes", "rm", "store")).toEqual({
+      ...{ out: "", status: 125 },
+      err: `error[volume.in-use] volume default/store is used by default/keeps
+  hint   end the pods first; peapod down -v removes their volumes with them
+`,
+    });
+    await peapod("down", "keeps", "-t", "0");
+    expect(await writes()).toBe("kept\nkept\n");
+    const { err } = await peapod("down", "-v", "-f", file, "-t", "0");
+    expect(err).toBe("removed volume store\n");
+    expect((await peapod("volumes", "-q")).out).toBe("");
+    expect((await peapod("volumes", "rm", "store")).err).toContain("error[volume.not-found]");
+    expect(await writes()).toBe("kept\n");
+    await peapod("down", "keeps", "-t", "0");
+    expect((await peapod("volumes", "rm", "--all")).out).toBe("store\n");
+  });
+});
+
 describe("exec", () => {
   test("runs as another user with -u, and has a terminal where its caller has one", async () => {
     await upDetached("who", { app: calm });

@@ -3,14 +3,17 @@
 import { expect, test } from "bun:test";
 import { PodError, printError } from "../../src/errors/pod-error.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { ResolvedImage } from "../../src/resolve/image.ts";
 import { resolvePod } from "../../src/resolve/pod.ts";
+import { privilegesOf } from "../../src/resolve/privileges.ts";
 import { capabilityMask } from "../../src/spec/capabilities.ts";
 import type { HostFacts, SecurityFacts } from "../../src/spec/host-facts.ts";
-import type { HostPath } from "../../src/spec/paths.ts";
+import type { GuestPath, HostPath } from "../../src/spec/paths.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import type { PodSpec } from "../../src/spec/pod-spec.ts";
 import type { ResolvedContainer } from "../../src/spec/resolved.ts";
-import { plainSecurity } from "../../src/spec/resolved.ts";
-import { someFacts, someUid } from "../support/specs.ts";
+import { plainSecurity, rootUser } from "../../src/spec/resolved.ts";
+import { someFacts, someUid, specOf } from "../support/specs.ts";
 
 type Spec = NonNullable<PodManifest["spec"]>;
 type Context = NonNullable<Spec["containers"][number]["securityContext"]>;
@@ -33,7 +36,15 @@ function resolve(
     securityContext: context,
   };
   const pod = { metadata: { name: "web" }, spec: { ...spec, containers: [container] } };
-  const [resolved] = resolvePod(readPodManifest(pod), host, {
+  return resolveOne(readPodManifest(pod), host, warn);
+}
+
+function resolveOne(
+  spec: PodSpec,
+  host: HostFacts,
+  warn: (message: string) => void = () => {},
+): ResolvedContainer {
+  const [resolved] = resolvePod(spec, host, {
     ...{ uid: someUid, ids: { firstId: 0, count: 0, claim: "" } },
     places: {
       root: "/nowhere" as HostPath,
@@ -95,16 +106,7 @@ test("nothing is looked up for a container that says nothing", () => {
     metadata: { name: "web" },
     spec: { containers: [{ name: "app", image: "rootfs:/usr", command: ["run"] }] },
   };
-  const [resolved] = resolvePod(readPodManifest(pod), host, {
-    ...{ uid: someUid, ids: { firstId: 0, count: 0, claim: "" } },
-    places: {
-      root: "/nowhere" as HostPath,
-      state: "/run/peapod" as HostPath,
-      logs: "/var/log/pods" as HostPath,
-    },
-    ...{ podPidsMax: 4096, deadlineMs: 1, missingControllers: "warn", warn: () => {}, files: {} },
-  }).containers;
-  expect(resolved?.security).toBe(plainSecurity);
+  expect(resolveOne(readPodManifest(pod), host).security).toBe(plainSecurity);
 });
 
 test("AppArmor is used where it is, and asked for in vain where not", () => {
@@ -150,4 +152,22 @@ test("a user namespace has 65536 ids", () => {
     `error[manifest.invalid] the user namespace of the pod has ids below 65536, and 65536 is none
   from   ${own}.runAsUser`,
   );
+});
+
+test("a volume that receives mounts of the host may bring devices, so they are asked about", () => {
+  const image: ResolvedImage = {
+    ...{ id: "", entrypoint: [], cmd: [], env: [], home: "/", workingDir: "/" },
+    ...{ user: rootUser, userName: "", stopSignal: 15, root: { layers: [], binds: [] } },
+  };
+  const mount = { name: "v", field: "", mountPath: "/v" as GuestPath, readOnly: false };
+  const filterWith = (propagation: "None" | "HostToContainer") => {
+    const volumeMounts = [{ ...mount, propagation, recursiveReadOnly: "Disabled" as const }];
+    const [container] = specOf({ volumeMounts }).containers;
+    if (!container) throw new Error("it has one");
+    const options = { places: { root: "/nowhere" }, warn: () => {} };
+    const host = { ...someFacts, security: plain };
+    return privilegesOf(specOf(), container, image, host, options).security.deviceFilter;
+  };
+  expect(filterWith("None")).toBe(undefined);
+  expect(filterWith("HostToContainer")).toEqual([]);
 });

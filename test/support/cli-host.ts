@@ -20,8 +20,12 @@ export class CliHost implements AsyncDisposable {
   }
 
   /** What a host without controllers warns about at every start is not what is tested here. */
-  async run(words: readonly string[], stdin = ""): Promise<Ran> {
-    const ran = await runCli([...this.host.flags, ...words], stdin);
+  async run(
+    words: readonly string[],
+    stdin = "",
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<Ran> {
+    const ran = await runCli([...this.host.flags, ...words], stdin, env);
     return { ...ran, err: ran.err.replace(/^warning no cgroup controller .*\n/m, "") };
   }
 

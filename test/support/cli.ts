@@ -14,8 +14,13 @@ export interface Ran {
   readonly status: number;
 }
 
-export async function runCli(words: readonly string[], stdin = ""): Promise<Ran> {
+export async function runCli(
+  words: readonly string[],
+  stdin = "",
+  env: Readonly<Record<string, string>> = {},
+): Promise<Ran> {
   const child = Bun.spawn([process.execPath, program, ...words], {
+    env: { ...process.env, ...env },
     stdin: new TextEncoder().encode(stdin),
     stdout: "pipe",
     stderr: "pipe",

@@ -76,7 +76,9 @@ export class TestHost implements AsyncDisposable {
 
   /** A second look at the same places, as another process would have it. */
   another(options: OpenOptions = {}): PodHost {
-    return new PodHost({ ...this.places, ...options });
+    return new PodHost({ ...this.places, ...options }, (manifest) =>
+      readPodManifest(manifest as unknown as PodManifest),
+    );
   }
 
   up(manifest: PodManifest, options: TestUpOptions = {}): Promise<Pod> {
@@ -135,6 +137,8 @@ export class TestHost implements AsyncDisposable {
  * pods.
  */
 function isKept(path: string): boolean {
+  // Claims outlive pods, and so does the directory they are in.
+  if (path.endsWith("/root/volumes")) return true;
   return /\/(rootfs|host-image|images|root\/seccomp|agent\.(lock|log))(\/|$)/.test(path);
 }
 

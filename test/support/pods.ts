@@ -33,7 +33,12 @@ export function podOf(containers: readonly ContainerInput[], spec: Partial<Spec>
     apiVersion: "v1",
     kind: "Pod",
     metadata: { name: `pod-${pods++}` },
-    spec: { terminationGracePeriodSeconds: 0, ...spec, containers: [...containers] },
+    spec: {
+      restartPolicy: "Never",
+      terminationGracePeriodSeconds: 0,
+      ...spec,
+      containers: [...containers],
+    },
   } satisfies PodManifest;
 }
 

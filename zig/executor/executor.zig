@@ -46,6 +46,7 @@ pub fn runLater(context: *Context) Error!void {
         try run(context, step);
         context.reached_later = step.index + 1;
     }
+    try context.leaveHost();
 }
 
 /// A teardown: every operation, whatever became of the one before. True when all of them succeeded.

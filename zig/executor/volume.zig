@@ -216,5 +216,17 @@ fn mapIds(context: *Context, tree: i32, op: schema.OpenVolume) Error!void {
         .attr_set = calls.MOUNT_ATTR_IDMAP,
         .userns_fd = @intCast(context.slot(op.user_namespace)),
     });
+    if (linux.errno(rc) == .INVAL) nameFileSystem(context.report, tree);
     _ = try check(context.report, .mount_setattr, rc);
+}
+
+/// Its magic number (man 2 statfs), for the sentence that says which one takes no id maps.
+fn nameFileSystem(report: *Report, tree: i32) void {
+    var buffer: [16]u64 = @splat(0);
+    const rc = linux.syscall2(.fstatfs, calls.raw(tree), @intFromPtr(&buffer));
+    if (linux.errno(rc) != .SUCCESS) return;
+    var digits: [32]u8 = undefined;
+    const number = mounts.format(&digits, buffer[0], 10);
+    @memcpy(report.message[0..number.len], number);
+    report.message[number.len] = 0;
 }

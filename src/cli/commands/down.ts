@@ -1,7 +1,9 @@
 // Ends pods: by name, or those of a manifest. What is not there is down already.
 
 import type { Peapod } from "../../open.ts";
-import type { Invocation } from "../command.ts";
+import { PodError } from "../../errors/pod-error.ts";
+import type { KeptVolume } from "../../pod/kept-volumes.ts";
+import type { Invocation, Io } from "../command.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";
@@ -9,7 +11,7 @@ import { catchInterrupts } from "../interrupts.ts";
 import { manifestFlags, podNamesIn } from "../manifests.ts";
 import { note, openFromFlags } from "../open.ts";
 import { checkSelection, listPods, qualify, selectFlags } from "../pods.ts";
-import { clean } from "../text.ts";
+import { clean, podLabel } from "../text.ts";
 
 const usage = "down NAME… | -f FILE | -l SELECTOR | --all [flags]";
 
@@ -22,6 +24,11 @@ const flagTable = {
     aliases: ["timeout"],
     value: "SECONDS",
     help: "time between the stop signal and SIGKILL (default: that of the manifest)",
+  },
+  volumes: {
+    kind: "switch",
+    short: "v",
+    help: "also remove the volumes of their claims, unless another pod names them",
   },
   force: { kind: "switch", help: "kill at once: a grace period of 0" },
   ...selectFlags,
@@ -38,6 +45,7 @@ export const down = defineCommand({
     ["peapod down web", "by name, or a unique prefix of it"],
     ["peapod down team/web db", "two of them, one in another namespace"],
     ["peapod down -f web.yaml", "the pods of a manifest"],
+    ["peapod down -v -f web.yaml", "with the volumes of their claims"],
     ["peapod down -l app=web -n team", "by label, in one namespace"],
     ["peapod down --grace-period 0 web", "at once"],
   ],
@@ -48,6 +56,7 @@ export const down = defineCommand({
     const peapod = await openFromFlags(flags, io);
     await using _ = peapod;
     const names = await podNames(peapod, invocation);
+    const claims = flags.volumes ? await claimsOfPods(peapod, names) : [];
     const graceMs = flags.force ? 0 : flags["grace-period"];
     const end = (name: string, ms = graceMs): Promise<boolean> =>
       peapod.down(name, ms === undefined ? {} : { graceMs: ms });
@@ -56,7 +65,9 @@ export const down = defineCommand({
       for (const name of names) end(name, 0).catch(() => undefined); // The first call reports.
     });
     const results = await Promise.allSettled(names.map((name) => end(name)));
-    return await report(names, results, invocation);
+    const status = await report(names, results, invocation);
+    await removeClaims(peapod, claims, io);
+    return status;
   },
 });
 
@@ -72,6 +83,31 @@ async function podNames(
     ...operands.map((name) => qualify(name, flags.namespace)),
     ...(await podNamesIn(flags.file, flags)),
   ];
+}
+
+type Claim = Pick<KeptVolume, "namespace" | "name">;
+
+async function claimsOfPods(peapod: Peapod, names: readonly string[]): Promise<readonly Claim[]> {
+  const { claimsOf } = await import("../../pod/kept-volumes.ts");
+  const of = async (name: string): Promise<readonly Claim[]> => {
+    const pod = await peapod.get(name);
+    const { namespace } = pod;
+    return claimsOf(await pod.object()).map((claim) => ({ namespace, name: claim }));
+  };
+  // A pod that is not there has none, and down says so.
+  const lists = await Promise.all(names.map((name) => of(name).catch(() => [])));
+  return lists.flat();
+}
+
+async function removeClaims(peapod: Peapod, claims: readonly Claim[], io: Io): Promise<void> {
+  for (const claim of claims) {
+    try {
+      if (await peapod.volumes.remove(claim)) note(io, `removed volume ${podLabel(claim)}`);
+    } catch (error) {
+      if (!(error instanceof PodError) || error.code !== "volume.in-use") throw error;
+      note(io, `kept: ${error.message}`);
+    }
+  }
 }
 
 /** All that could be ended are; the first failure decides. */

@@ -2,6 +2,7 @@
 
 import type { Peapod } from "../../open.ts";
 import type { Pod } from "../../pod/types.ts";
+import type { JobSpec } from "../../spec/job-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
 import { ProgressPrinter } from "../pull-progress.ts";
 import type { Invocation } from "../command.ts";
@@ -9,6 +10,8 @@ import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import { Interrupted } from "../failure.ts";
 import type { FlagTable } from "../flags.ts";
+import { usageError } from "../flags.ts";
+import type { FollowStyle } from "../follow.ts";
 import { followPods } from "../follow.ts";
 import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
@@ -65,20 +68,48 @@ export const up = defineCommand({
   run: async (invocation) => {
     const { operands, io } = invocation;
     const names = manifestNames(operands, invocation.flags.file, usage);
-    const { pods: specs, documents } = await readManifests(names, invocation.flags);
+    const { pods: specs, jobs, documents } = await readManifests(names, invocation.flags);
     noteInertObjects(documents, io);
+    if (jobs.length > 0 && invocation.flags.detach) throw detachedJobs(jobs);
     await using peapod = await openFromFlags(invocation.flags, io, policyOptions(invocation.flags));
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
     if (invocation.flags.detach) return await printObjects(pods, invocation);
-    // Awaited here: the pods must not be disposed of while they are followed.
-    return await followPods(pods, {
+    const style = {
       io,
       hasPrefix: !invocation.flags["no-prefix"],
       timestamps: invocation.flags.timestamps,
-    });
+    };
+    // Awaited here: the pods must not be disposed of while they are followed.
+    if (jobs.length === 0) return await followPods(pods, style);
+    return await followAll(peapod, pods, jobs, style, invocation);
   },
 });
+
+async function followAll(
+  peapod: Peapod,
+  pods: readonly Pod[],
+  jobs: readonly JobSpec[],
+  style: FollowStyle,
+  up: Up,
+): Promise<number> {
+  const { runJobs } = await import("../job-runs.ts");
+  const start = (spec: PodSpec, signal: AbortSignal) => startOne(peapod, spec, up, signal);
+  const ends = await Promise.allSettled([
+    pods.length > 0 ? followPods(pods, style) : 0,
+    runJobs(jobs, { style, start }),
+  ]);
+  for (const end of ends) if (end.status === "rejected") throw end.reason;
+  return ends.map((end) => (end.status === "fulfilled" ? end.value : 1)).find((n) => n !== 0) ?? 0;
+}
+
+function detachedJobs(jobs: readonly JobSpec[]): Error {
+  const names = jobs.map((job) => podLabel(job)).join(", ");
+  return usageError(
+    `nobody would stay to make the pods of Job ${names}`,
+    "run up without --detach; it ends when the Job is over",
+  );
+}
 
 /**
  * In the order of the files. A signal gives up the start; what has started as an owner's pod ends

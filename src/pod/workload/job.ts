@@ -1,5 +1,5 @@
-// What a Job does next, given what has become of its pods: a function of these alone, with the rules
-// of Kubernetes' job controller. Starting and ending pods is job-run.ts's.
+// What a Job does next, given what has become of its pods: a function of these alone, with the
+// rules of Kubernetes' job controller. Starting and ending pods is job-run.ts's.
 
 import type { FailureRule, JobSpec } from "../../spec/job-spec.ts";
 

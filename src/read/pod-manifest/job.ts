@@ -112,7 +112,6 @@ export function readJob(source: JobSource): { readonly job: JobSpec } | { flaws:
   const completions = number("completions");
   const parallelism = number("parallelism");
   const deadline = number("activeDeadlineSeconds");
-  const ttl = number("ttlSecondsAfterFinished");
   const maxFailed = number("maxFailedIndexes");
   // Both left out mean one pod; with parallelism alone the Job is a work queue.
   const wanted = completions ?? (parallelism === undefined ? 1 : undefined);
@@ -128,7 +127,6 @@ export function readJob(source: JobSource): { readonly job: JobSpec } | { flaws:
       ...(perIndex !== undefined && { backoffLimitPerIndex: perIndex }),
       ...(maxFailed !== undefined && { maxFailedIndexes: maxFailed }),
       ...(deadline !== undefined && { activeDeadlineMs: deadline * 1000 }),
-      ...(ttl !== undefined && { ttlAfterFinishedMs: ttl * 1000 }),
       failureRules: each(policyOf(spec, "podFailurePolicy"), "rules").map(failureRule),
       successRules: each(policyOf(spec, "successPolicy"), "rules").map(successRule),
       isSuspended: get(spec, "suspend") === true,

@@ -3,7 +3,7 @@
 import * as z from "zod";
 import { fields, inert, later, once, refused } from "./fate.ts";
 import { LabelSelector } from "./schema-scheduling.ts";
-import { atLeast, filledListOf, intMax, listOf } from "./schema-values.ts";
+import { atLeast, filledListOf, listOf } from "./schema-values.ts";
 import { PodTemplate, workload } from "./schema-workload.ts";
 import { DnsLabel, QualifiedName, text } from "./text.ts";
 
@@ -74,7 +74,7 @@ export const Job = once(() =>
     backoffLimitPerIndex: later(Count),
     maxFailedIndexes: later(Count),
     activeDeadlineSeconds: later(() => atLeast(1)),
-    ttlSecondsAfterFinished: later(() => z.int().min(0).max(intMax)),
+    ttlSecondsAfterFinished: inert(Count, "a pod goes when its output has been shown"),
     podFailurePolicy: later(FailurePolicy),
     successPolicy: later(SuccessPolicy),
     suspend: later(() => z.boolean()),

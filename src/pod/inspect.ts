@@ -1,0 +1,29 @@
+// What there is of a pod on its host: processes, groups, namespaces.
+
+import type { KeeperRecord } from "./record.ts";
+import { isKeeperAlive, namespacesOf } from "./record.ts";
+import type { ContainerState, PodInspection } from "./types.ts";
+
+export function inspectPod(
+  pod: PodInspection["pod"],
+  uid: string,
+  cgroup: string,
+  record: KeeperRecord | undefined,
+  states: readonly ContainerState[],
+): PodInspection {
+  const keeperPid = isKeeperAlive(record) ? record.keeperPid : 0;
+  return {
+    pod,
+    sandbox: {
+      id: uid,
+      keeperPid,
+      cgroup,
+      lifetime: record?.isDetached ? "detached" : "owner",
+      namespaces: namespacesOf(keeperPid),
+    },
+    containers: states.map(({ name, id, pid, cgroup: own, logPath }) => ({
+      ...{ name, id, pid, cgroup: own, logPath },
+      namespaces: namespacesOf(pid),
+    })),
+  };
+}

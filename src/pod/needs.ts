@@ -1,0 +1,37 @@
+// How much of an owner a pod needs. Most need none for as long as nothing happens, and nothing of
+// src/pod/life is loaded for them before.
+
+import { firstLaunches } from "../spec/launches.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
+
+/** Its containers do not all start at once. */
+export function startsInOrder({ initContainers, containers }: PodSpec): boolean {
+  return initContainers.length > 0 || containers.some(({ life }) => life.postStart !== undefined);
+}
+
+/** From the start, whatever its containers do. */
+export function needsCare(spec: PodSpec): boolean {
+  if (startsInOrder(spec) || spec.activeDeadlineMs !== undefined) return true;
+  return spec.containers.some(
+    ({ life }) => life.startupProbe ?? life.livenessProbe ?? life.readinessProbe,
+  );
+}
+
+/** Being ready is more than to run. */
+export function hasReadiness(spec: PodSpec): boolean {
+  if (startsInOrder(spec) || spec.readinessGates.length > 0) return true;
+  return spec.containers.some(({ life }) => life.startupProbe ?? life.readinessProbe);
+}
+
+/** When a container has exited. */
+export function needsOwner(spec: PodSpec): boolean {
+  if (needsCare(spec) || spec.restartPolicy !== "Never") return true;
+  return spec.containers.some(({ life }) => life.restartPolicy !== undefined);
+}
+
+/** A stop signal to all of them at once would be too early for some. */
+export function endsInOrder(spec: PodSpec): boolean {
+  return firstLaunches(spec).some(
+    ({ kind, container }) => kind === "sidecar" || container.life.preStop !== undefined,
+  );
+}
