@@ -1,9 +1,9 @@
 // The images of a pod, before it starts: pulled as their policy says, found in the store, and kept
 // there for as long as the pod lives.
 
-import { constants } from "node:os";
 import { join } from "node:path";
 import { PodError } from "../errors/pod-error.ts";
+import { signalByName } from "../native/signals.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import { isBuiltIn, originOf } from "../spec/pod-spec.ts";
 import { layerRoots, readImage, searchRegistries, unpackedLayers } from "./image.ts";
@@ -241,6 +241,7 @@ function cleanDirectory(text: string): string {
 }
 
 const sigterm = 15;
+const signalMax = 64;
 
 /** `SIGQUIT`, `QUIT`, `3`, `SIGRTMIN+3`. */
 export function signalNumber(
@@ -250,16 +251,8 @@ export function signalNumber(
 ): number {
   if (text === "") return sigterm;
   const name = text.toUpperCase().replace(/^(?!SIG|\d)/, "SIG");
-  const [, base, offset = "0"] = /^SIGRT(MIN|MAX)(?:[+-](\d{1,2}))?$/.exec(name) ?? [];
-  const [realTimeMin, realTimeMax] = [34, 64];
-  const known: Readonly<Record<string, number>> = constants.signals;
-  const number =
-    base === "MIN"
-      ? realTimeMin + Number(offset)
-      : base === "MAX"
-        ? realTimeMax - Number(offset)
-        : (known[name] ?? (/^\d+$/.test(name) ? Number(name) : 0));
-  if (number >= 1 && number <= realTimeMax) return number;
+  const number = signalByName(name) ?? (/^\d+$/.test(name) ? Number(name) : 0);
+  if (number >= 1 && number <= signalMax) return number;
   warn(`the stop signal ${JSON.stringify(text)} of ${subject} is not known; SIGTERM is sent`);
   return sigterm;
 }

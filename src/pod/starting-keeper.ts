@@ -42,6 +42,8 @@ export function bringUpKeeper(
         exited: (event) => events.target?.exited(event),
         ended: (reply) => events.target?.ended(reply),
         closed: () => events.target?.closed(),
+        asked: (ask) => events.target?.asked?.(ask),
+        vacant: () => events.target?.vacant?.(),
       },
     });
     return { uid, client, pid, pidfd, group, events };

@@ -30,6 +30,7 @@ import { resolveImage } from "./image.ts";
 import { noCluster, resolveNames } from "./names.ts";
 import type { PrivilegeOptions } from "./privileges.ts";
 import { privilegesOf, sysctlsOf } from "./privileges.ts";
+import { signalByName } from "../native/signals.ts";
 import { checkControllers } from "./resources.ts";
 import { readVolumeFile } from "./volume-file.ts";
 import { refuseUnknownVolumes, resolveMount, resolveVolume } from "./volumes.ts";
@@ -183,7 +184,7 @@ function resolveContainer(
     workingDir: container.workingDir ?? (image.workingDir as GuestPath),
     user,
     security,
-    stopSignal: image.stopSignal,
+    stopSignal: signalByName(container.life.stopSignal ?? "") ?? image.stopSignal,
     resources: containerResources(spec, container),
     oomScoreAdj: oomScoreAdj(spec, container, kind, facts.memoryBytes),
     mounts: container.volumeMounts.map((mount) =>
