@@ -42,11 +42,15 @@ export function addUse(
   images: UsedImages,
 ): void {
   const added = usesOf(uid, stateParent, images);
-  const known = readUse(placeOf(store, uid)) ?? added;
+  const known = readUse(placeOf(store, uid));
+  // As with most restarts: the same images once more.
+  const isKnown = (key: "images" | "layers") =>
+    added[key].every((name) => known?.[key].includes(name));
+  if (isKnown("images") && isKnown("layers")) return;
   const use: ImageUse = {
     ...added,
-    images: [...new Set([...known.images, ...added.images])],
-    layers: [...new Set([...known.layers, ...added.layers])],
+    images: [...new Set([...(known?.images ?? []), ...added.images])],
+    layers: [...new Set([...(known?.layers ?? []), ...added.layers])],
   };
   store.writeWhole(placeOf(store, uid), JSON.stringify(use), false);
 }
