@@ -13,7 +13,7 @@ import type { AttributeName, NamespaceName, Op, Parts, Plan, Slot, Step } from "
 import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
 import { planRoot } from "./root.ts";
-import { planCgroupValues } from "./sandbox.ts";
+import { planCgroupValues, planHosts } from "./sandbox.ts";
 import { PlanSlots, podSlot } from "./slots.ts";
 import { steps } from "./steps.ts";
 
@@ -135,6 +135,7 @@ function planShared(
   );
   return {
     prepare: [
+      ...(container.attempt > 0 ? steps("prepare", "", [planHosts(pod)]) : []),
       ...(facts.clonesDetached ? [] : steps("prepare", "", clones)),
       ...(hostShm === undefined
         ? []

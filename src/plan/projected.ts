@@ -8,6 +8,7 @@ import { makeDirectories, makeMemory, ownerOf, split } from "./content.ts";
 import type { Op, Plan, Slot, Step } from "./plan.ts";
 import { PlanSlots, volumeSlot } from "./slots.ts";
 import { steps } from "./steps.ts";
+import { planUpdate, updateSteps } from "./update.ts";
 
 type Projected = Extract<ResolvedVolume, { readonly kind: "projected" }>;
 
@@ -85,7 +86,7 @@ export interface ProjectedChange {
 
 /** For a pod that runs. Its steps are in an order that a failure can be undone from. */
 export function planProjectedUpdate(
-  pod: Pick<ResolvedPod, "ids" | "deadlineMs">,
+  pod: Pick<ResolvedPod, "ids">,
   changes: readonly ProjectedChange[],
 ): Plan {
   const slots = new PlanSlots();
@@ -110,18 +111,11 @@ export function planProjectedUpdate(
     };
     return { field: after.field, make, swap };
   });
-  return {
-    kind: "update",
-    steps: [
-      ...planned.flatMap(({ field, make }) => steps("prepare", field, make)),
-      // After everything that can fail.
-      ...planned.flatMap(({ field, swap }) => steps("prepare", field, [swap])),
-    ],
-    rootUid: pod.ids.firstId,
-    rootGid: pod.ids.firstId,
-    deadlineMs: pod.deadlineMs,
-    mayHang: false,
-  };
+  return planUpdate(pod.ids.firstId, [
+    ...planned.flatMap(({ field, make }) => updateSteps(field, make)),
+    // After everything that can fail.
+    ...planned.flatMap(({ field, swap }) => updateSteps(field, [swap])),
+  ]);
 }
 
 export function isSameContent(

@@ -193,15 +193,6 @@ type NetlinkOp = Extract<Op, { readonly op: "netlink" }>;
 function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };
   const attached = Number(!facts.clonesDetached);
-  const file = (name: string, text: string): Op => ({
-    op: "write_file",
-    directory: podSlot.files,
-    name,
-    content: new TextEncoder().encode(text),
-    mode: 0o644,
-    ...owner,
-    replace: 0,
-  });
   return [
     // With hostIPC /dev/shm is the host's.
     ...(pod.namespaces.ipc === "POD"
@@ -231,9 +222,29 @@ function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
         attached,
         no_swap: 0,
       },
-      file("hosts", pod.files.hosts),
-      file("hostname", pod.files.hostname),
-      file("resolv.conf", pod.files.resolvConf),
+      writeShared(pod, "hosts", pod.files.hosts),
+      writeShared(pod, "hostname", pod.files.hostname),
+      writeShared(pod, "resolv.conf", pod.files.resolvConf),
     ]),
   ];
+}
+
+function writeShared({ ids }: ResolvedPod, name: string, text: string): WriteFile {
+  return {
+    op: "write_file",
+    directory: podSlot.files,
+    name,
+    content: new TextEncoder().encode(text),
+    mode: 0o644,
+    uid: ids.firstId,
+    gid: ids.firstId,
+    replace: 0,
+  };
+}
+
+type WriteFile = Extract<Op, { readonly op: "write_file" }>;
+
+/** Containers may write to it; whenever one starts again it is as it should be. */
+export function planHosts(pod: ResolvedPod): Op {
+  return { ...writeShared(pod, "hosts", pod.files.hosts), replace: 1 };
 }

@@ -18,7 +18,9 @@ const textBytesMax = 131_071;
 
 export interface EnvironmentSource extends FieldSource {
   readonly warn: (message: string) => void;
-  /** A file of an emptyDir volume; undefined where it is missing, an Error where it is no text. */
+  /** Resolved once more before the container starts: a file may be missing until then. */
+  readonly isEarly: boolean;
+  /** A file of an emptyDir volume; undefined where it is missing. */
   readonly readFile: (volume: string, path: string) => string | undefined;
 }
 
@@ -262,6 +264,6 @@ function fileValue(
     const why = error instanceof Error ? error.message : String(error);
     throw refuse(`the file ${path} of volume ${volume} cannot be read for a variable: ${why}`);
   }
-  if (optional) return undefined;
+  if (optional || source.isEarly) return undefined;
   throw refuse(`the file ${path} of volume ${volume} does not exist`);
 }

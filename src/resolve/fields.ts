@@ -3,10 +3,13 @@
 
 import { statfsSync } from "node:fs";
 import { cpus, hostname, networkInterfaces } from "node:os";
+import type { HostFacts } from "../spec/host-facts.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
+import { noNetwork } from "../spec/network.ts";
 import type { ContainerSpec, PodSpec, ResourceList } from "../spec/pod-spec.ts";
 import type { FieldRef, ResourceFieldRef } from "../spec/volume-spec.ts";
 import { fault } from "./fault.ts";
+import type { ResolveOptions } from "./pod.ts";
 
 /** What only the start of a pod knows. */
 export interface SandboxFacts {
@@ -25,11 +28,26 @@ export interface FieldSource {
   readonly root: string;
 }
 
+/** Where the pod is started, or its files brought up to date. */
+export function fieldSource(
+  spec: PodSpec,
+  facts: Pick<HostFacts, "memoryBytes">,
+  options: Pick<ResolveOptions, "uid" | "places" | "network">,
+): FieldSource {
+  return {
+    spec,
+    uid: options.uid,
+    sandbox: sandboxFacts(spec.namespaces.network, options.network ?? noNetwork),
+    memoryBytes: facts.memoryBytes,
+    root: options.places.root,
+  };
+}
+
 /**
  * A pod without addresses of its own has the loopback and its own name for it. With hostNetwork the
  * node's addresses are the pod's.
  */
-export function sandboxFacts(
+function sandboxFacts(
   network: "POD" | "NODE",
   { podIPs, hostIPs: known }: ResolvedNetwork,
 ): SandboxFacts {

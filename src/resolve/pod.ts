@@ -23,7 +23,7 @@ import { mergeCommand, mergeEnv, resolveCandidates, withPath } from "./command.t
 import type { EnvironmentSource } from "./environment.ts";
 import { resolveEnvironment } from "./environment.ts";
 import { fault } from "./fault.ts";
-import { sandboxFacts } from "./fields.ts";
+import { fieldSource } from "./fields.ts";
 import type { ClusterDns } from "./dns.ts";
 import type { ImageSource } from "./image.ts";
 import { resolveImage } from "./image.ts";
@@ -65,12 +65,10 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
   const network = options.network ?? noNetwork;
   const places = resolvePlaces(spec, facts, { ...options, qos: resources.qos });
   const texts: EnvironmentSource = {
-    spec,
-    uid: options.uid,
-    sandbox: sandboxFacts(spec.namespaces.network, network),
-    memoryBytes: facts.memoryBytes,
-    root: options.places.root,
+    ...fieldSource(spec, facts, options),
     warn: options.warn,
+    // What an init container is to write is not there before it has run.
+    isEarly: options.launches === undefined && spec.initContainers.length > 0,
     readFile: (volume, path) => {
       const directory = `${places.dataParent}/${places.uid}/${volumeDirectory(volume)}`;
       return readVolumeFile(directory, path);

@@ -5,14 +5,16 @@ import { existsSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
-import type { ContainerSpec, VolumeMountSpec, VolumeSpec } from "../spec/pod-spec.ts";
+import type { ContainerSpec, PodSpec, VolumeMountSpec, VolumeSpec } from "../spec/pod-spec.ts";
 import type { PodResources } from "../spec/resources.ts";
-import type { ResolvedMount, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
+import type { IdRange, ResolvedMount, ResolvedVolume, VolumeFile } from "../spec/resolved.ts";
 import { claimDirectory, noGroup } from "../spec/resolved.ts";
 import type { Environment } from "./environment.ts";
 import { fault } from "./fault.ts";
 import type { FieldSource } from "./fields.ts";
+import { fieldSource } from "./fields.ts";
 import { resolveSources } from "./image.ts";
+import type { ProjectedSpec } from "./projected.ts";
 import { newFileSet, resolveProjected } from "./projected.ts";
 import { checkPropagation } from "./propagation.ts";
 import type { ResolveOptions } from "./pod.ts";
@@ -47,19 +49,37 @@ export function resolveVolume(source: VolumeSource, volume: VolumeSpec): Resolve
       return resolveEmptyDir(source, volume);
     case "persistentVolumeClaim":
       return resolveClaim(source, volume);
-    case "projected": {
-      const files = resolveProjected(source.fields, volume);
-      return { kind: "projected", name, field, set: newFileSet(), files, group: groupOf(source) };
-    }
+    case "projected":
+      return fileSet(source.fields, volume, source.options.ids);
     default:
       return volume satisfies never;
   }
 }
 
+/** A set of files for each volume that has one, by the place among the volumes. */
+export function resolveFileSets(
+  spec: PodSpec,
+  facts: HostFacts,
+  options: Pick<ResolveOptions, "uid" | "ids" | "network" | "places">,
+): readonly (FileSet | undefined)[] {
+  const source = fieldSource(spec, facts, options);
+  return spec.volumes.map((volume) =>
+    volume.kind === "projected" ? fileSet(source, volume, options.ids) : undefined,
+  );
+}
+
+type FileSet = Extract<ResolvedVolume, { readonly kind: "projected" }>;
+
+function fileSet(fields: FieldSource, volume: ProjectedSpec, ids: IdRange): FileSet {
+  const { name, field } = volume;
+  const files = resolveProjected(fields, volume);
+  return { kind: "projected", name, field, set: newFileSet(), files, group: groupOf(fields, ids) };
+}
+
 /** fsGroup as the host has it, for what is the pod's own. */
-function groupOf({ fields, options }: VolumeSource): number {
-  const { fsGroup } = fields.spec.security;
-  return fsGroup === undefined ? noGroup : options.ids.firstId + fsGroup;
+function groupOf({ spec }: FieldSource, { firstId }: IdRange): number {
+  const { fsGroup } = spec.security;
+  return fsGroup === undefined ? noGroup : firstId + fsGroup;
 }
 
 function resolveEmptyDir(
@@ -69,7 +89,7 @@ function resolveEmptyDir(
   const { facts, options, resources } = source;
   const { name, field, medium, sizeLimitBytes = 0 } = volume;
   const files = resolveFiles(name, options.files[name] ?? {});
-  const common = { name, field, files, group: groupOf(source) };
+  const common = { name, field, files, group: groupOf(source.fields, options.ids) };
   if (medium === "") return { kind: "directory", ...common };
   if (medium !== "Memory") return resolveHugePages(source, volume, common.group);
   // As the kubelet sizes it: the least of its own limit, the pod's memory and the node's.

@@ -4,6 +4,13 @@ import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { printError } from "../../src/index.ts";
 import type { Pod, PodManifest } from "../../src/index.ts";
 import { readPodAgain } from "../../src/read/pod-manifest/read.ts";
+import { launchProcess } from "../../src/launch/launch.ts";
+import { planProjectedUpdate } from "../../src/plan/projected.ts";
+import { updateRequest } from "../../src/plan/update.ts";
+import type { RunningPod } from "../../src/pod/running-pod.ts";
+import { updateFiles } from "../../src/pod/update-files.ts";
+import { resolveFileSets } from "../../src/resolve/volumes.ts";
+import type { Places } from "../../src/spec/places.ts";
 import { noObjects } from "../../src/spec/objects.ts";
 import type { TestHost } from "../support/host.ts";
 import {
@@ -16,6 +23,7 @@ import {
 import { testOrSkip } from "../support/must-run.ts";
 import type { ContainerInput, Spec } from "../support/pods.ts";
 import { errorOf, podOf, probe } from "../support/pods.ts";
+import { probeAnswers } from "../support/probe.ts";
 import { dataObject } from "../support/specs.ts";
 
 const test = testOrSkip(hostMissing === undefined, hostMissing ?? "");
@@ -229,4 +237,80 @@ describe("a projected volume", () => {
       expect(answers["stat /v/..data/conf"]).toMatchObject({ mode: "2755", uid: 0, gid: 2000 });
     });
   }
+});
+
+describe("an update", () => {
+  const configMap = { name: "app" };
+  const items = [{ path: "labels", fieldRef: { fieldPath: "metadata.labels" } }];
+  const source = { projected: { sources: [{ configMap }, { downwardAPI: { items } }] } };
+  const withData = (data: Record<string, string>) => ({
+    ...objects,
+    configMaps: new Map([dataObject("app", data)]),
+  });
+  const list = async (pod: Pod, ...words: string[]) => {
+    const { stdout } = await pod.exec(["/probe", ...words]).result;
+    return probeAnswers(new TextDecoder().decode(stdout));
+  };
+  /** A pod, what its volume looks like, and how to bring it up to date. */
+  async function startOne(data: Record<string, string>) {
+    const container = probe(host, ["pause"], { volumeMounts: [at("/v")] });
+    const manifest = podOf([container], { volumes: [volume(source)] });
+    const specOf = (label: string, now: Record<string, string>) => {
+      const metadata = { ...manifest.metadata, labels: { version: label } };
+      return readPodAgain({ ...manifest, metadata }, withData(now));
+    };
+    const pod = (await host.pods.up(specOf("1", data), {})) as RunningPod;
+    const { uid, state } = pod;
+    const { root, state: stateRoot, logs } = host.places;
+    const places = { root, state: stateRoot, logs } as Places;
+    const options = { uid, ids: state.ids, places };
+    return { pod, specOf, options, facts: host.pods.facts() };
+  }
+
+  test("turns the files over to a new set, and removes what is stale", async () => {
+    const old = { same: "1", "app.conf": "old", gone: "x" };
+    const next = { same: "1", "app.conf": "new", added: "y" };
+    const { pod, specOf, options, facts } = await startOne(old);
+    await using _ = pod;
+    const before = await list(pod, "ls", "/v", "readlink", "/v/..data");
+    const client = await pod.client();
+    const changed = await updateFiles(client, specOf("1", old), specOf("2", next), facts, options);
+    expect(changed).toEqual(["v"]);
+    const words = ["app.conf", "added", "labels"].flatMap((name) => ["read", `/v/${name}`]);
+    const after = await list(pod, "ls", "/v", "readlink", "/v/..data", ...words);
+    expect(after["read /v/app.conf"]).toBe("new");
+    expect(after["read /v/added"]).toBe("y");
+    expect(after["read /v/labels"]).toBe('version="2"');
+    const set = String(after["readlink /v/..data"]);
+    expect(set).not.toBe(String(before["readlink /v/..data"]));
+    const names = ["..data", "added", "app.conf", "labels", "same"];
+    expect(after["ls /v"]).toEqual({
+      [set]: "directory",
+      ...Object.fromEntries(names.map((name) => [name, "link"])),
+    });
+    // The same once more is nothing to do.
+    expect(await updateFiles(client, specOf("2", next), specOf("2", next), facts, options)).toEqual(
+      [],
+    );
+  });
+
+  test("that fails at any step leaves the files as they were", async () => {
+    const [old, next] = [{ "app.conf": "old" }, { "app.conf": "new", "b/c": "2", added: "y" }];
+    const { pod, specOf, options, facts } = await startOne(old);
+    await using _ = pod;
+    const [from] = resolveFileSets(specOf("1", old), facts, options);
+    const [to] = resolveFileSets(specOf("2", next), facts, options);
+    if (!from || !to) throw new Error("both have files");
+    const change = { index: 0, before: from, after: to };
+    const plan = planProjectedUpdate({ ids: options.ids }, [change]);
+    const before = await list(pod, "ls", "/v", "read", "/v/app.conf");
+    const client = await pod.client();
+    for (let failAt = 1; failAt <= plan.steps.length; failAt++) {
+      const reply = await launchProcess(client, { ...updateRequest, plan, failAt });
+      expect([failAt, reply.status]).toEqual([failAt, "failed"]);
+      expect(await list(pod, "ls", "/v", "read", "/v/app.conf")).toEqual(before);
+    }
+    expect((await launchProcess(client, { ...updateRequest, plan })).status).toBe("ok");
+    expect((await list(pod, "read", "/v/app.conf"))["read /v/app.conf"]).toBe("new");
+  });
 });

@@ -95,18 +95,20 @@ pub fn runTeardown(launch: *Launch) protocol.Status {
     return if (executor.runAll(&launch.context)) .ok else .failed;
 }
 
+/// Of one process's own, or of what the pod shares: files of its volumes, limits of its groups.
 pub fn runUpdate(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
     const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
-    const process = keeper.find(wish.target) orelse return request.refuse(
-        keeper,
-        client,
-        .no_such_process,
-    );
+    const is_shared = wish.target == protocol.no_process;
+    if (!keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    const process = if (is_shared) null else keeper.find(wish.target) orelse
+        return request.refuse(keeper, client, .no_such_process);
     const launch = launch_file.allocate(keeper, view) orelse
         return request.refuse(keeper, client, .refused);
     defer launch_file.free(launch);
 
-    launch_file.fillTarget(launch, process);
-    const status: protocol.Status = if (executor.runPrepare(&launch.context)) .ok else |_| .failed;
+    if (process) |found| launch_file.fillTarget(launch, found);
+    const done = if (executor.runPrepare(&launch.context)) true else |_| false;
+    if (!done) undo.undo(&launch.context, launch.report.operation);
+    const status: protocol.Status = if (done) .ok else .failed;
     launch_file.sendReply(keeper, client, status, launch.report, wish.process, arrived);
 }
