@@ -109,6 +109,11 @@ function tell(
       return call === "mount_setattr" && message !== ""
         ? tellUnmappable(op.path, fileSystemName(Number(message)), subject)
         : tellVolume(op.path, hide(op.sub_path), op.expect, errno, subject);
+    case "give_group":
+      return {
+        code: "volume.denied",
+        message: `cannot give ${op.path} to the group ${op.gid} for ${subject}`,
+      };
     case "attach":
       return {
         code: "volume.denied",

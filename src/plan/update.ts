@@ -1,4 +1,4 @@
-// Changes to a pod that runs: plans that start no process.
+// Changes to a pod that runs: plans that start nothing.
 
 import { noProcess } from "./abi.gen.ts";
 import type { Op, Plan, Step } from "./plan.ts";
