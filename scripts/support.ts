@@ -23,6 +23,8 @@ that \`kubectl get -o yaml\` prints. A null is the same as leaving the field out
 - **Seccomp.** Every container has the \`RuntimeDefault\` filter. Kubernetes' default is none.
 - **no_new_privs** is set unless \`allowPrivilegeEscalation: true\` is written, or the container is
   privileged or has CAP_SYS_ADMIN. Kubernetes sets it only for \`false\`.
+- **Devices** of the Container Device Interface are named in the limits of a container, as with
+  podman: \`vendor.com/class=name: 1\`. Extended resources of device plugins are refused.
 - **Capabilities** start from CRI-O's nine; Docker and containerd have five more.
 - **cpu.weight** follows the quadratic scale, where one CPU is the 100 of ordinary services, for
   pods and for containers. Kubernetes uses a linear scale, where one CPU is 39, for pods.

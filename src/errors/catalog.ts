@@ -117,6 +117,10 @@ const entries = {
     meaning: "A container is to have a capability that peapod itself was started without.",
     hint: "start peapod with all of root's capabilities, or do not add this one",
   },
+  "host.device-unusable": {
+    meaning: "A device that a container is to have is described nowhere on this host, or not well.",
+    hint: "devices are described in /etc/cdi and /var/run/cdi, and named vendor.com/class=name",
+  },
   "host.security-module-missing": {
     meaning: "The manifest asks for AppArmor or SELinux, and this host has it not, or not so.",
     hint: "remove the field, or load what it names",

@@ -27,9 +27,12 @@ const always: readonly Rule[] = [
 ];
 
 export function deviceFilter(devices: readonly AllowedDevice[]): Uint8Array {
-  const rules = devices.map(({ type, major, minor }) => ({
+  const rules = devices.map(({ type, major, minor, access: letters }) => ({
     ...{ type: type === "block_device" ? block : character, major, minor },
-    access: mayMake | mayRead | mayWrite,
+    access:
+      (letters.includes("m") ? mayMake : 0) |
+      (letters.includes("r") ? mayRead : 0) |
+      (letters.includes("w") ? mayWrite : 0),
   }));
   return assemble([...always, ...rules]);
 }

@@ -6,7 +6,7 @@ import type { ResolvedContainer, ResolvedPod } from "../spec/resolved.ts";
 import { layerNames } from "../spec/resolved.ts";
 import { planLayers } from "./layers.ts";
 import { openHost } from "./open-host.ts";
-import type { Op, Parts, Slot } from "./plan.ts";
+import type { AttributeName, Op, Parts, Slot } from "./plan.ts";
 import { steps } from "./steps.ts";
 import type { PlanSlots } from "./slots.ts";
 import { podSlot } from "./slots.ts";
@@ -50,9 +50,10 @@ export function planRoot(
   const binds = container.root.binds.map((bind) => ({ ...bind, slot: slots.take() }));
   return {
     prepare: steps("prepare", origin, [
-      ...binds.map(({ source, slot }) =>
-        openHost(pod, source, slot, ["rdonly", "nosuid", "nodev"], "any", 0),
-      ),
+      ...binds.map(({ source, slot, readOnly }) => {
+        const access: readonly AttributeName[] = readOnly ? ["rdonly"] : [];
+        return openHost(pod, source, slot, [...access, "nosuid", "nodev"], "any", 0);
+      }),
       ...layers.open,
       ...(facts.layersByDescriptor ? [] : overlayOps),
     ]),

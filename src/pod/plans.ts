@@ -23,7 +23,12 @@ import type { UpOptions } from "./types.ts";
 /** What the host's owner decides, as against the manifest. */
 export type Policy = Pick<
   ResolveOptions,
-  "places" | "podPidsMax" | "missingControllers" | "warn" | "allowedUnsafeSysctls"
+  | "places"
+  | "podPidsMax"
+  | "missingControllers"
+  | "warn"
+  | "allowedUnsafeSysctls"
+  | "cdiDirectories"
 >;
 
 export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {

@@ -21,6 +21,11 @@ export interface PolicyOptions {
    */
   readonly allowedUnsafeSysctls?: readonly string[];
   /**
+   * Directories of files that describe devices for the Container Device Interface; a later one goes
+   * before an earlier one. Default: /etc/cdi and /var/run/cdi.
+   */
+  readonly cdiDirectories?: readonly string[];
+  /**
    * `default`: each pod has addresses of its own, reaches the host, other pods and the outside;
    * `none`: only loopback. `$PEAPOD_NETWORK`, else `default`, as every pod of Kubernetes has them.
    */
@@ -46,6 +51,7 @@ export function policyOf(options: OpenOptions) {
     podPidsMax: options.podPidsMax ?? podPidsDefault,
     missingControllers: options.missingControllers ?? "refuse",
     allowedUnsafeSysctls: options.allowedUnsafeSysctls ?? [],
+    ...(options.cdiDirectories && { cdiDirectories: options.cdiDirectories }),
     log: logPolicyOf(options),
   } as const;
 }

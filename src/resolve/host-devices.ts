@@ -37,14 +37,17 @@ function nodesIn(directory: string, field: string): ResolvedDevice[] {
 export function readDevice(path: string): AllowedDevice[] {
   const stat = statSync(path, { throwIfNoEntry: false });
   if (!stat?.isCharacterDevice() && !stat?.isBlockDevice()) return [];
+  return [{ ...deviceNumbers(stat), access: "rwm" }];
+}
+
+export function deviceNumbers(stat: Stats): Pick<ResolvedDevice, "type" | "major" | "minor"> {
   const type = stat.isBlockDevice() ? "block_device" : "character_device";
-  return [{ type, ...numbersOf(stat.rdev) }];
+  return { type, ...numbersOf(stat.rdev) };
 }
 
 function describeDevice(path: GuestPath, stat: Stats, field: string): ResolvedDevice {
-  const { mode, uid, gid, rdev } = stat;
-  const type = stat.isBlockDevice() ? "block_device" : "character_device";
-  return { field, path, type, ...numbersOf(rdev), mode: mode & 0o777, uid, gid };
+  const { mode, uid, gid } = stat;
+  return { field, path, ...deviceNumbers(stat), mode: mode & 0o777, uid, gid };
 }
 
 /** include/linux/kdev_t.h, as stat(2) has it for numbers of up to 32 bits. */

@@ -30,10 +30,14 @@ export function resolveHostImage(root: string): ResolvedRoot {
   return {
     layers: [`${skeleton}/root` as HostPath],
     binds: [
-      { source: "/usr" as HostPath, target: "/usr" as GuestPath },
+      { source: "/usr" as HostPath, target: "/usr" as GuestPath, readOnly: true },
       // The host's own is a place for anything at all; this one holds Bun and nothing else.
-      { source: `${skeleton}/local` as HostPath, target: "/usr/local" as GuestPath },
-      { source: bunPath(), target: "/usr/local/bin/bun" as GuestPath },
+      {
+        source: `${skeleton}/local` as HostPath,
+        target: "/usr/local" as GuestPath,
+        readOnly: true,
+      },
+      { source: bunPath(), target: "/usr/local/bin/bun" as GuestPath, readOnly: true },
     ],
   };
 }

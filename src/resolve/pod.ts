@@ -149,7 +149,8 @@ function resolveContainer(
   const { texts, hostname, facts, options, resources, volumes } = source;
   const { spec } = texts;
   const image = resolveImage(spec, container, options);
-  const { user, home, security } = privilegesOf(spec, container, image, facts, options);
+  const privileges = privilegesOf(spec, container, image, facts, options);
+  const { user, home, security } = privileges;
   const own = resolveEnvironment(texts, container);
   const argv = mergeCommand(own, image);
   const [command] = argv;
@@ -165,7 +166,7 @@ function resolveContainer(
     ...(image.env.some((entry) => entry.startsWith("HOME=")) ? [] : [`HOME=${home}`]),
     ...(container.tty ? ["TERM=xterm"] : []),
   ];
-  const env = withPath(mergeEnv(defaults, own.entries));
+  const env = withPath(mergeEnv(mergeEnv(defaults, own.entries), privileges.env));
   const candidates = resolveCandidates(command, env);
   return {
     name: container.name,
@@ -173,7 +174,7 @@ function resolveContainer(
     kind,
     process,
     attempt,
-    root: image.root,
+    root: { ...image.root, binds: [...image.root.binds, ...privileges.binds] },
     imageId: image.id,
     candidates,
     argv,

@@ -3,7 +3,12 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
-import type { ResolvedSecurity, ResolvedSysctl, ResolvedUser } from "../spec/resolved.ts";
+import type {
+  ResolvedBind,
+  ResolvedSecurity,
+  ResolvedSysctl,
+  ResolvedUser,
+} from "../spec/resolved.ts";
 import { plainSecurity } from "../spec/resolved.ts";
 import { plainContainerSecurity } from "../spec/security.ts";
 import type { ResolvedImage } from "./image.ts";
@@ -13,12 +18,17 @@ export interface PrivilegeOptions {
   readonly warn: (message: string) => void;
   /** Namespaced sysctls beside the safe ones: names, or beginnings that end in `*`. */
   readonly allowedUnsafeSysctls?: readonly string[];
+  /** Of files that describe devices. Default: /etc/cdi, then /var/run/cdi. */
+  readonly cdiDirectories?: readonly string[];
 }
 
 export interface Privileges {
   readonly user: ResolvedUser;
   readonly home: string;
   readonly security: ResolvedSecurity;
+  /** What the container's devices bring along. */
+  readonly env: readonly string[];
+  readonly binds: readonly ResolvedBind[];
 }
 
 export function privilegesOf(
@@ -29,7 +39,7 @@ export function privilegesOf(
   options: PrivilegeOptions,
 ): Privileges {
   if (container.security === plainContainerSecurity && !receivesMounts(container)) {
-    return { user: image.user, home: image.home, security: plainSecurity };
+    return { user: image.user, home: image.home, security: plainSecurity, env: [], binds: [] };
   }
   const { resolvePrivileges }: typeof import("./security.ts") = require("./security.ts");
   return resolvePrivileges(spec, container, image, facts, options);

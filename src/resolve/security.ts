@@ -10,6 +10,7 @@ import { originOf } from "../spec/pod-spec.ts";
 import type { AllowedDevice, ResolvedSecurity, ResolvedUser } from "../spec/resolved.ts";
 import type { ContainerSecuritySpec, ProfileSpec, Said } from "../spec/security.ts";
 import type { ResolvedImage } from "./image.ts";
+import type { DeviceEdits } from "./cdi.ts";
 import { readDevice, readHostDevices } from "./host-devices.ts";
 import type { Privileges, PrivilegeOptions } from "./privileges.ts";
 import { receivesMounts } from "./privileges.ts";
@@ -27,14 +28,14 @@ export function resolvePrivileges(
   options: PrivilegeOptions,
 ): Privileges {
   const wish: Wish = { spec, container, security: container.security };
-  const { user, home } = resolveIds(wish, image);
+  const { user: named, home } = resolveIds(wish, image);
   const { privileged, procMount } = wish.security;
   const capabilities = resolveCapabilities(wish, facts);
-  const devices = privileged
-    ? readHostDevices(`${container.field}.securityContext.privileged`)
-    : [];
+  const edits = resolveDevices(wish, options);
+  const hosts = privileged ? readHostDevices(`${container.field}.securityContext.privileged`) : [];
+  const own = new Set<string>(edits.devices.map(({ path }) => path));
   return {
-    user,
+    user: { ...named, groups: [...new Set([...named.groups, ...edits.groups])] },
     home,
     security: {
       capabilities,
@@ -44,9 +45,11 @@ export function resolvePrivileges(
       isUnmasked: privileged || procMount === "Unmasked",
       appArmor: resolveAppArmor(wish, facts),
       seLinux: resolveSeLinux(wish, facts),
-      devices,
-      deviceFilter: resolveDeviceFilter(wish, capabilities),
+      devices: [...hosts.filter(({ path }) => !own.has(path)), ...edits.devices],
+      deviceFilter: resolveDeviceFilter(wish, capabilities, edits.allowed),
     },
+    env: edits.env,
+    binds: edits.binds,
   };
 }
 
@@ -168,17 +171,31 @@ const nodeMakers = capabilityMask(["MKNOD", "SYS_ADMIN"]);
 function resolveDeviceFilter(
   { spec, container, security }: Wish,
   capabilities: bigint,
+  described: readonly AllowedDevice[],
 ): readonly AllowedDevice[] | undefined {
+  // Root passes by the mode of a node.
+  const isPartial = described.some(({ access }) => !/r.*w|w.*r/.test(access));
   const couldMakeNodes = (capabilities & nodeMakers) !== 0n && spec.namespaces.user === "NODE";
-  if (security.privileged || !(couldMakeNodes || receivesMounts(container))) return undefined;
+  const isNeeded = couldMakeNodes || isPartial || receivesMounts(container);
+  if (security.privileged || !isNeeded) return undefined;
   const names = new Set(container.volumeMounts.map(({ name }) => name));
-  return spec.volumes.flatMap((volume) => {
+  const named = spec.volumes.flatMap((volume) => {
     const isDevice =
       volume.kind === "hostPath" &&
       (volume.type === "CharDevice" || volume.type === "BlockDevice") &&
       names.has(volume.name);
     return isDevice ? readDevice(volume.path) : [];
   });
+  return [...named, ...described];
+}
+
+const noEdits: DeviceEdits = { env: [], groups: [], devices: [], allowed: [], binds: [] };
+
+function resolveDevices({ spec, security }: Wish, options: PrivilegeOptions): DeviceEdits {
+  if (security.devices.length === 0) return noEdits;
+  const { resolveCdiDevices, cdiDirectories }: typeof import("./cdi.ts") = require("./cdi.ts");
+  const directories = options.cdiDirectories ?? cdiDirectories;
+  return resolveCdiDevices(security.devices, directories, (field) => originOf(spec, field));
 }
 
 /** Loaded by the host's administrator: the policy compiler is no part of peapod. */

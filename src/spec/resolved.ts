@@ -211,7 +211,10 @@ export interface ResolvedSecurity {
   readonly deviceFilter: readonly AllowedDevice[] | undefined;
 }
 
-export type AllowedDevice = Pick<ResolvedDevice, "type" | "major" | "minor">;
+export interface AllowedDevice extends Pick<ResolvedDevice, "type" | "major" | "minor"> {
+  /** Of `r`, `w` and `m`, as control groups have had them. */
+  readonly access: string;
+}
 
 export interface SeccompProgram {
   readonly program: Uint8Array;
@@ -248,8 +251,14 @@ export const plainSecurity: ResolvedSecurity = {
 export interface ResolvedRoot {
   /** Directories, the topmost first. */
   readonly layers: readonly HostPath[];
-  /** Attached read-only over the layers, in order. */
-  readonly binds: readonly { readonly source: HostPath; readonly target: GuestPath }[];
+  /** Attached over the layers, in order. */
+  readonly binds: readonly ResolvedBind[];
+}
+
+export interface ResolvedBind {
+  readonly source: HostPath;
+  readonly target: GuestPath;
+  readonly readOnly: boolean;
 }
 
 export interface ResolvedMount {

@@ -32,6 +32,8 @@ export interface ContainerSecuritySpec {
   /** Names without `CAP_`, or `ALL`. */
   readonly addCapabilities: readonly Said<string>[];
   readonly dropCapabilities: readonly Said<string>[];
+  /** As vendors describe them: `vendor.com/class=name`. */
+  readonly devices: readonly Said<string>[];
   readonly privileged: boolean;
   /** False sets no_new_privs. */
   readonly allowPrivilegeEscalation: boolean;
@@ -62,6 +64,7 @@ export const plainContainerSecurity: ContainerSecuritySpec = {
   groupsPolicy: "Merge",
   addCapabilities: [],
   dropCapabilities: [],
+  devices: [],
   privileged: false,
   allowPrivilegeEscalation: false,
   procMount: "Default",

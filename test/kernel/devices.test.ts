@@ -1,11 +1,12 @@
 // Devices: those of every container, those that it is given, and no way to others.
 
 import { expect } from "bun:test";
-import { existsSync, mkdirSync, statSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
-import { hostMissing, openTestHost, podOf } from "../support/host.ts";
+import { answersOf, hostMissing, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 
 /** Devices that no container has by itself, and that can be opened without consequences. */
@@ -116,5 +117,56 @@ kernelTest("who may mount file systems still has no other devices", async () => 
     "try mount /mnt": "ok",
     [`try mknod /dev/a ${numbers}`]: "EPERM",
     "try mknod /dev/b 1 3": "ok",
+  });
+});
+
+kernelTest("a device that a vendor describes is there with all that belongs to it", async () => {
+  await using host = await openTestHost();
+  const cdi = join(host.rootfs, "cdi");
+  mkdirSync(cdi);
+  writeFileSync(join(cdi, "library"), "of the vendor");
+  chmodSync(join(cdi, "library"), 0o666);
+  const node = (path: string, permissions: string) => ({ path, hostPath: device, permissions });
+  const edits = {
+    env: ["VENDOR=yes"],
+    deviceNodes: [{ ...node("/dev/vendor/one", "rw"), fileMode: 0o666 }],
+    mounts: [{ hostPath: join(cdi, "library"), containerPath: "/opt/library", options: ["ro"] }],
+  };
+  const partial = { deviceNodes: [node("/dev/vendor/two", "w")] };
+  const devices = [
+    { name: "one", containerEdits: edits },
+    { name: "two", containerEdits: partial },
+  ];
+  const spec = { cdiVersion: "0.6.0", kind: "vendor.com/card", devices };
+  writeFileSync(join(cdi, "vendor.json"), JSON.stringify(spec));
+  await using pods = host.another({ cdiDirectories: [cdi] });
+  const ask = async (name: string, words: string, context: Context, hostUsers = true) => {
+    const manifest = podOf(
+      host,
+      "asks",
+      { only: words.split(" ") },
+      { hostUsers },
+      {
+        securityContext: context,
+        resources: { limits: { [`vendor.com/card=${name}`]: 1 } },
+      },
+    );
+    await using pod = await pods.up(readPodManifest(manifest), {});
+    return (await answersOf(pod))["only"];
+  };
+  const words = "try open-read /dev/vendor/one read /opt/library write /opt/library x";
+  const expected = {
+    "try open-read /dev/vendor/one": "ok",
+    "read /opt/library": "of the vendor",
+    "write /opt/library x": "EROFS",
+  };
+  expect(await ask("one", words, { runAsUser: 1000 })).toEqual(expected);
+  expect(await ask("one", `${words} env`, {})).toMatchObject({
+    ...expected,
+    env: expect.arrayContaining(["VENDOR=yes"]),
+  });
+  // What may not be read is not, by root either.
+  expect(await ask("two", "try open-read /dev/vendor/two", {})).toEqual({
+    "try open-read /dev/vendor/two": "EPERM",
   });
 });

@@ -102,6 +102,9 @@ const cases: Readonly<Record<string, Case>> = {
   "host.security-module-missing": {
     container: ["command: [/probe]", "securityContext: { seLinuxOptions: { level: s0 } }"],
   },
+  "host.device-unusable": {
+    container: ["command: [/probe]", 'resources: { limits: { "vendor.example/no-such=a": 1 } }'],
+  },
   "host.seccomp-profile-unusable": {
     container: [
       "command: [/probe]",

@@ -10,6 +10,7 @@ import type {
 } from "../../spec/security.ts";
 import { plainContainerSecurity, plainPodSecurity } from "../../spec/security.ts";
 import type { CheckedContainer, CheckedPod } from "./schema.ts";
+import { fieldOf } from "./tree.ts";
 
 type PodContext = CheckedPod["spec"]["securityContext"];
 type Context = CheckedContainer["securityContext"];
@@ -31,11 +32,12 @@ export function buildPodSecurity(context: PodContext): PodSecuritySpec {
 }
 
 export function buildContainerSecurity(
-  own: Context,
+  { securityContext: own, resources }: CheckedContainer,
   pod: PodContext,
   containerField: string,
 ): ContainerSecuritySpec {
-  if (own === undefined && pod === undefined) return plainContainerSecurity;
+  const devices = devicesOf(resources, `${containerField}.resources`);
+  if (own === undefined && pod === undefined && devices.length === 0) return plainContainerSecurity;
   const field = `${containerField}.securityContext`;
   const say = <Value>(key: keyof Shared, mine: Value, all: Value): Said<Value & {}> | undefined => {
     if (mine != null) return { value: mine, field: `${field}.${key}` };
@@ -66,6 +68,7 @@ export function buildContainerSecurity(
     groupsPolicy: pod?.supplementalGroupsPolicy ?? "Merge",
     addCapabilities: add,
     dropCapabilities: listOf(own?.capabilities?.drop, `${field}.capabilities.drop`),
+    devices,
     privileged,
     // Who may do everything already is not kept from more, by the API's own words.
     allowPrivilegeEscalation: own?.allowPrivilegeEscalation ?? (privileged || isAdministrator),
@@ -85,6 +88,13 @@ function seLinuxOf(options: Shared["seLinuxOptions"]): SeLinuxSpec | undefined {
   if (options === undefined) return undefined;
   const { user = "", role = "", type = "", level = "" } = options;
   return { user, role, type, level };
+}
+
+/** podman's way: an amount of one of a device, named as no other resource can be. */
+function devicesOf(resources: CheckedContainer["resources"], field: string): Said<string>[] {
+  return Object.keys(resources?.limits ?? {})
+    .filter((key) => key.includes("="))
+    .map((value) => ({ value, field: fieldOf(`${field}.limits`, value) }));
 }
 
 function listOf(names: readonly string[] | undefined, field: string): Said<string>[] {

@@ -113,7 +113,7 @@ function buildContainer(
       buildPort(port, `${field}.ports[${at}]`, spec.hostNetwork ?? false),
     ),
     life: buildLife(container, field),
-    security: buildContainerSecurity(container.securityContext, spec.securityContext, field),
+    security: buildContainerSecurity(container, spec.securityContext, field),
     stdin: container.stdin ?? false,
     stdinOnce: container.stdinOnce ?? false,
     readOnlyRoot: container.securityContext?.readOnlyRootFilesystem ?? false,

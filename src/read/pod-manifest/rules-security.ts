@@ -20,11 +20,38 @@ export function checkSecurity(spec: Item): Flaw[] {
   return [
     ...checkProfiles(own),
     ...checkSysctls(own, spec.tree),
+    ...checkDevices(spec),
     ...contexts.flatMap((context) => [
       ...checkProfiles(context),
       ...checkEscalation(context),
       ...checkProcMount(context, spec.tree),
     ]),
+  ];
+}
+
+const deviceName =
+  /^[A-Za-z]([\w.-]*[A-Za-z0-9])?\/[A-Za-z]([\w-]*[A-Za-z0-9])?=[A-Za-z0-9]([\w.:-]*[A-Za-z0-9])?$/;
+
+/** Named in the limits of a container, and nowhere else. */
+function checkDevices(spec: Item): Flaw[] {
+  const containers = ["initContainers", "containers"].flatMap((key) => each(spec, key));
+  const namesIn = ({ tree, field }: Item, list: string): Item[] => {
+    const found = get(get(tree, "resources"), list);
+    const keys = isMap(found) ? Object.keys(found).filter((key) => key.includes("=")) : [];
+    return keys.map((key) => ({ tree: key, field: fieldOf(`${field}.resources.${list}`, key) }));
+  };
+  const misplaced = [
+    ...["limits", "requests"].flatMap((list) => namesIn(spec, list)),
+    ...containers.flatMap((container) => namesIn(container, "requests")),
+  ];
+  const wrong = containers
+    .flatMap((container) => namesIn(container, "limits"))
+    .filter(({ tree }) => !deviceName.test(String(tree)));
+  return [
+    ...misplaced.map(({ field }) =>
+      invalid(field, "a device belongs in the limits of a container"),
+    ),
+    ...wrong.map(({ field }) => invalid(field, "is no device: vendor.com/class=name")),
   ];
 }
 

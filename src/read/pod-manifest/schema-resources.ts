@@ -9,12 +9,18 @@ const devices = "there are no device plugins on this machine";
 const Cpu = once(() => quantity("cpu"));
 const Bytes = once(() => quantity("memory"));
 
+const OneDevice = once(() =>
+  z.union([z.literal(1), z.literal("1")], { error: "must be 1: a device is given, or it is not" }),
+);
+
 export const ResourceList = once(() =>
   fields({
     cpu: later(Cpu),
     memory: later(Bytes),
     "ephemeral-storage": later(Bytes),
     "hugepages-*": later(Bytes),
+    // A device by its name in the Container Device Interface.
+    "*=*": later(OneDevice),
     "*/*": refused(devices),
   }),
 );
