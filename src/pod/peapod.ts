@@ -133,17 +133,17 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
-      const ending = pod.ended
-        .catch(() => {})
-        .then(() => {
-          this.#own.delete(pod);
-          this.#weighLater();
-          release();
-          return turnBackNetwork(this.places.state);
-        })
-        .catch(() => {}) // Tried again by the next to end a pod.
-        .finally(() => this.#ending.delete(ending));
-      this.#ending.add(ending);
+      // Not before it has ended: closing does not wait for pods that live on.
+      const whenEnded = (): void => {
+        this.#own.delete(pod);
+        this.#weighLater();
+        release();
+        const ending = turnBackNetwork(this.places.state)
+          .catch(() => {}) // Tried again by the next to end a pod.
+          .finally(() => this.#ending.delete(ending));
+        this.#ending.add(ending);
+      };
+      pod.ended.then(whenEnded, whenEnded);
       return pod;
     } catch (error) {
       release();
