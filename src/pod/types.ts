@@ -9,6 +9,7 @@ import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
 import type { PolicyLevel, PolicyOptions } from "./policy.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
+import type { PodDescription } from "./description-types.ts";
 
 export type { PolicyLevel, PolicyOptions };
 
@@ -342,6 +343,8 @@ export interface Pod extends AsyncDisposable {
   container(name: string): Container;
   /** A v1 Pod with its status. */
   object(): Promise<Readonly<Record<string, unknown>>>;
+  /** Why it is as it is. */
+  describe(): Promise<PodDescription>;
   inspect(): Promise<PodInspection>;
   stats(): Promise<readonly ContainerStats[]>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;
