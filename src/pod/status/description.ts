@@ -26,7 +26,7 @@ export function describePod(view: PodView): PodDescription {
   };
 }
 
-/** Oldest first. A pod that nobody needs to look after has no journal; its record tells something. */
+/** Oldest first. A pod that nobody looks after has no journal; its record tells something. */
 function eventsOf({ facts, containers }: PodView): readonly LifeEvent[] {
   const noted = facts.journal?.events ?? [];
   const started = containers.flatMap(({ entry, restarts }): LifeEvent[] => {
