@@ -9,7 +9,6 @@ import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
 import type { PolicyLevel, PolicyOptions } from "./policy.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
-import type { PodDescription } from "./description-types.ts";
 
 export type { PolicyLevel, PolicyOptions };
 
@@ -344,7 +343,7 @@ export interface Pod extends AsyncDisposable {
   /** A v1 Pod with its status. */
   object(): Promise<Readonly<Record<string, unknown>>>;
   /** Why it is as it is. */
-  describe(): Promise<PodDescription>;
+  describe(): Promise<import("./description-types.ts").PodDescription>;
   inspect(): Promise<PodInspection>;
   stats(): Promise<readonly ContainerStats[]>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;
