@@ -84,6 +84,7 @@ function describeNetwork(
   return {
     podIPs: addresses.map(({ podText }) => podText),
     hostIPs: addresses.map(({ gateway }) => formatAddress(hostAddress(gateway))),
+    nameservers: addresses.slice(0, 1).map(({ gatewayText }) => gatewayText),
     link: {
       name: wish.name,
       claim: claimed.claim,

@@ -2,6 +2,7 @@
 // pod that gets one.
 
 import { existsSync } from "node:fs";
+import { PodError } from "../errors/pod-error.ts";
 import type { HostNetwork } from "../network/host-network.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
@@ -20,9 +21,10 @@ export interface NetworksOptions {
   readonly warn: (message: string) => void;
 }
 
-export class Networks {
+export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
   #opened: Promise<HostNetwork> | undefined;
+  #serving: Promise<AsyncDisposable | undefined> | undefined;
 
   constructor(options: NetworksOptions) {
     this.#options = options;
@@ -59,6 +61,22 @@ export class Networks {
     detachPod(network, link);
   }
 
+  /** Names of pods, for as long as this process has some. Off every path that somebody waits on. */
+  serveNames({ network }: { readonly network?: object | undefined }): void {
+    if (!network || this.#options.mode !== "default") return;
+    this.#serving ??= this.#serve().catch(() => undefined);
+  }
+
+  async #serve(): Promise<AsyncDisposable | undefined> {
+    const { state } = this.#options;
+    const { openNameServer } = await import("../network/name-server.ts");
+    return openNameServer(state);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#serving)?.[Symbol.asyncDispose]();
+  }
+
   #open(): Promise<HostNetwork> {
     if (this.#opened) return this.#opened;
     const { state, range } = this.#options;
@@ -83,4 +101,13 @@ export async function turnBackNetwork(state: HostPath): Promise<void> {
   if (!network || network.record.switched.length === 0) return;
   const { turnBack } = await import("../network/make-table.ts");
   turnBack(network);
+}
+
+export function networkMode(text: string | undefined): NetworkMode {
+  if (text === undefined || text === "default" || text === "none") return text ?? "default";
+  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
+  throw new PodError({
+    code: "network.unknown",
+    message: `${JSON.stringify(text)} is no network of pods`,
+  });
 }

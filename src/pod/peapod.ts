@@ -16,8 +16,7 @@ import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
-import type { NetworkMode } from "./networks.ts";
-import { Networks, turnBackNetwork } from "./networks.ts";
+import { networkMode, Networks, turnBackNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
@@ -133,6 +132,7 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
+      this.#networks?.serveNames(pod.state);
       // Not before it has ended: closing does not wait for pods that live on.
       const whenEnded = (): void => {
         this.#own.delete(pod);
@@ -306,7 +306,10 @@ export class PodHost implements AsyncDisposable {
   /** For an agent: see `ownPod`. */
   async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
     const { ownPod } = await import("./own.ts");
-    const open = (state: PodState) => this.#opened(uid, state);
+    const open = (state: PodState) => {
+      this.#networks?.serveNames(state);
+      return this.#opened(uid, state);
+    };
     return ownPod(`${this.places.state}/pods/${uid}`, open, signal);
   }
 
@@ -357,6 +360,7 @@ export class PodHost implements AsyncDisposable {
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
     await Promise.all(this.#ending);
+    await this.#networks?.[Symbol.asyncDispose]();
     for (const listener of this.#listeners) listener();
     for (const result of results) if (result.status === "rejected") throw result.reason;
   }
@@ -385,13 +389,4 @@ function wantsStore(spec: PodSpec): boolean {
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {
   return `${pod.namespace}/${pod.name}`;
-}
-
-function networkMode(text: string | undefined): NetworkMode {
-  if (text === undefined || text === "default" || text === "none") return text ?? "default";
-  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
-  throw new PodError({
-    code: "network.unknown",
-    message: `${JSON.stringify(text)} is no network of pods`,
-  });
 }
