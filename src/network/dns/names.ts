@@ -111,7 +111,7 @@ function isOf(pod: string, name: string): boolean {
   return pod === name || (pod.startsWith(`${name}-`) && /^\d+$/.test(pod.slice(name.length + 1)));
 }
 
-/** `web.team.svc.cluster.local` and `web-0.team.pod.cluster.local` → `web.team` and `web-0.team`. */
+/** `web.team.svc.cluster.local` and `web-0.team.pod.cluster.local` → `web.team`, `web-0.team`. */
 function withoutDomain(
   labels: readonly string[],
 ): { readonly labels: readonly string[]; readonly isService: boolean } | undefined {
