@@ -19,6 +19,7 @@ import type {
 } from "./pod/types.ts";
 import { PodError } from "./errors/pod-error.ts";
 import type { ObjectManifest, PodManifest } from "./read/pod-manifest/read.ts";
+import type { ObjectTable } from "./spec/objects.ts";
 import type { PodSpec } from "./spec/pod-spec.ts";
 
 /**
@@ -239,9 +240,12 @@ async function specOf(
 }
 
 /** What was read once already; the state keeps it as it was written. */
-async function readAccepted(manifest: Readonly<Record<string, unknown>>): Promise<PodSpec> {
-  const { readPodManifest } = await import("./read/pod-manifest/read.ts");
-  return readPodManifest(manifest as unknown as PodManifest); // It was one when the pod started.
+async function readAccepted(
+  manifest: Readonly<Record<string, unknown>>,
+  objects: ObjectTable,
+): Promise<PodSpec> {
+  const { readPodAgain } = await import("./read/pod-manifest/read.ts");
+  return readPodAgain(manifest as unknown as PodManifest, objects); // It was one at its start.
 }
 
 function isSpec(manifest: PodManifest | PodSpec): manifest is PodSpec {

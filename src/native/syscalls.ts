@@ -38,6 +38,7 @@ const numbers = {
     waitid: 247,
     clock_gettime: 228,
     pipe2: 293,
+    memfd_create: 319,
     pidfd_open: 434,
     openat2: 437,
   },
@@ -72,6 +73,7 @@ const numbers = {
     waitid: 95,
     clock_gettime: 113,
     pipe2: 59,
+    memfd_create: 279,
     pidfd_open: 434,
     openat2: 437,
   },
@@ -216,6 +218,19 @@ export function tryOpenStrictly(root: number, path: string, flags: number): numb
   const [noXdev, noMagicLinks, noSymlinks, beneath] = [1n, 2n, 4n, 8n];
   // A link at the end is opened itself with O_PATH and O_NOFOLLOW, which the kernel allows.
   return tryOpenHow(root, path, flags, 0, noXdev | noMagicLinks | noSymlinks | beneath);
+}
+
+/** A file that has no name and is on no disk. */
+export function memoryFile(name: string): number {
+  const [closeOnExec, allowSealing] = [1, 2];
+  return syscall("memfd_create", cString(name), closeOnExec | allowSealing);
+}
+
+/** Nobody can change a memory file, or its size, from here on (man 2 F_ADD_SEALS). */
+export function seal(fd: number): void {
+  const addSeals = 1033;
+  const [sealing, shrinking, growing, writing] = [1, 2, 4, 8];
+  syscall("fcntl", fd, addSeals, sealing | shrinking | growing | writing);
 }
 
 /** An advisory lock that ends with the descriptor, and so with its process. False: it is held. */

@@ -23,6 +23,11 @@ export function hasReadiness(spec: PodSpec): boolean {
   return spec.containers.some(({ life }) => life.startupProbe ?? life.readinessProbe);
 }
 
+/** Its owners and its commands want to know what is in them. */
+export function namesObjects({ objects: { configMaps, secrets, claims } }: PodSpec): boolean {
+  return configMaps.size + secrets.size + claims.size > 0;
+}
+
 /** When a container has exited. */
 export function needsOwner(spec: PodSpec): boolean {
   if (needsCare(spec) || spec.restartPolicy !== "Never") return true;

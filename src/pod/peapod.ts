@@ -20,6 +20,8 @@ import { networkMode, Networks, turnBackNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
+import type { ReadSpec } from "./objects.ts";
+import { objectsOf } from "./objects.ts";
 import { placesOf } from "./places.ts";
 import { PodQueue } from "./pod-queue.ts";
 import { updateQosWeights } from "./qos-weights.ts";
@@ -32,9 +34,6 @@ import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.t
 import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
-
-/** A manifest that was accepted before; handed in, for reading is the front ends'. */
-export type ReadSpec = (manifest: PodState["manifest"]) => PodSpec | Promise<PodSpec>;
 
 const queueDefault = 1000;
 
@@ -163,7 +162,7 @@ export class PodHost implements AsyncDisposable {
   }
 
   /** What it takes to own a pod that somebody else has started. */
-  async #ownerParts(state: PodState): Promise<OwnerParts> {
+  async #ownerParts(state: PodState, client: KeeperClient): Promise<OwnerParts> {
     if (!this.#readSpec) throw new Error("nobody here reads manifests");
     const { uid, ids, network } = state;
     const launch = {
@@ -173,7 +172,8 @@ export class PodHost implements AsyncDisposable {
       ids,
       network: network ?? noNetwork,
     };
-    return { spec: await this.#readSpec(state.manifest), timeScale: this.#timeScale, launch };
+    const spec = await this.#readSpec(state.manifest, await objectsOf(state, client));
+    return { spec, timeScale: this.#timeScale, launch };
   }
 
   /** No code for images is loaded for pods that want none from the store. */
@@ -235,7 +235,7 @@ export class PodHost implements AsyncDisposable {
       state,
       facts: this.facts(),
       lifetime: record?.isDetached ? "detached" : "owner",
-      ownerParts: () => this.#ownerParts(state),
+      ownerParts: (client) => this.#ownerParts(state, client),
       onEvent: (event) => this.#tell(event),
       onConnected: (client) => {
         this.#connections.add(client);

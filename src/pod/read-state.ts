@@ -100,6 +100,8 @@ const PodStateSchema = Type.Object({
   ),
   /** True where being ready is more than to run. */
   hasReadiness: Type.Optional(Type.Boolean()),
+  /** True where the keeper holds objects that the pod names. */
+  hasObjects: Type.Optional(Type.Boolean()),
   /** Whether its containers' exits, or time itself, call for somebody to act. */
   needsOwner: Type.Optional(Type.Boolean()),
   /** True where a stop signal to all containers at once would be too early for some. */

@@ -20,6 +20,7 @@ import { Ownership } from "./ownership.ts";
 import type { PodOutcome, WatchedPod } from "./outcome.ts";
 import { endInOrder, untilFinished, untilReady } from "./outcome.ts";
 import { inspectPod } from "./inspect.ts";
+import { secretEnvOf } from "./objects.ts";
 import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
@@ -52,7 +53,7 @@ export interface RunningPodParts {
   /** Of a pod that this process owns from its start. */
   readonly owner?: OwnerParts;
   /** Of one that it may come to own; rejects where it can't. */
-  readonly ownerParts?: () => Promise<OwnerParts>;
+  readonly ownerParts?: (client: KeeperClient) => Promise<OwnerParts>;
   readonly onEvent?: (event: PodEvent) => void;
   /** A connection was made that keeps the event loop alive until it is disposed. */
   readonly onConnected?: (client: KeeperClient) => void;
@@ -143,8 +144,8 @@ export class RunningPod implements Pod {
   /** False when another process owns the pod. */
   async supervise(): Promise<boolean> {
     if (this.#owner) return true;
-    const parts = await this.#parts.ownerParts?.();
     const client = await this.client();
+    const parts = await this.#parts.ownerParts?.(client);
     if (!parts || !(await client.hello("supervisor")).isOurs) return false;
     this.#owner = new Ownership(this.#owned, parts);
     await this.#owner.life();
@@ -256,12 +257,13 @@ export class RunningPod implements Pod {
 
   async #execTarget(container: RunningContainer, command: readonly string[], options: ExecOptions) {
     const { entry } = container;
+    const client = await this.client();
     const asked = {
       ...{ entry, command, options, state: this.state, facts: this.#parts.facts },
-      secretEnv: this.#parts.secretEnv?.get(entry.process) ?? [],
+      secretEnv: await secretEnvOf(this.#parts.secretEnv, this.state, client, entry.process),
       pidOf: () => this.#pidOf(entry.name),
     };
-    return { client: await this.client(), ...(await planExecTarget(asked)) };
+    return { client, ...(await planExecTarget(asked)) };
   }
 
   pause = (): Promise<void> => freezeGroup(this.#group, this.name);

@@ -19,6 +19,7 @@ import { noNetwork } from "../spec/network.ts";
 import { rootUser } from "../spec/resolved.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { claimIds, claimName, hostIds, releaseClaims } from "./claims.ts";
+import type { Kept } from "./kept.ts";
 import type { KeeperPool } from "./keeper-pool.ts";
 import type { LaunchContext } from "./life/launcher.ts";
 import type { Seed } from "./keepers.ts";
@@ -31,7 +32,14 @@ import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
 import { securityEntry } from "./security-entry.ts";
-import { endsInOrder, hasReadiness, needsCare, needsOwner, startsInOrder } from "./needs.ts";
+import {
+  endsInOrder,
+  hasReadiness,
+  namesObjects,
+  needsCare,
+  needsOwner,
+  startsInOrder,
+} from "./needs.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -107,12 +115,13 @@ async function launchPod(
   // A container may exit before its start has been told.
   const early: PodEvent[] = [];
   let isAnnounced = false;
+  const secretEnv = secretEnvOf(pod);
   const running = new RunningPod({
     state: describePod(spec, pod, facts),
     facts,
     lifetime: options.lifetime ?? "owner",
     keeperPidfd: keeper.pidfd,
-    secretEnv: secretEnvOf(pod),
+    secretEnv,
     owner: {
       spec,
       timeScale: options.timeScale ?? 1,
@@ -129,6 +138,7 @@ async function launchPod(
     const answers = await Promise.all(replies);
     if (options.trace) running.trace = readTrace(processes, answers, startNs);
     checkAnswers(spec, processes, answers);
+    if (running.state.hasObjects) await keep(client, { objects: spec.objects, secretEnv });
     if (startsInOrder(spec)) await startInOrder(running, options);
   } catch (error) {
     await abandon(running, client);
@@ -142,6 +152,12 @@ async function launchPod(
   for (const event of early) options.onEvent(event);
   if (needsCare(spec)) setTimeout(() => void running.owner?.life(), 0);
   return running;
+}
+
+/** Before any container starts again: its next owner has to know what this one knows. */
+async function keep(client: KeeperClient, kept: Kept): Promise<void> {
+  const { keepObjects } = await import("./kept.ts");
+  await keepObjects(client, kept);
 }
 
 /** One after another, as their owner says; init containers may take their time. */
@@ -294,6 +310,7 @@ function describePod(spec: PodSpec, pod: ResolvedPod, facts: HostFacts): PodStat
     ids: pod.ids,
     places: pod.places,
     ...networkEntry(pod.network),
+    ...(namesObjects(spec) && { hasObjects: true }),
     ...(hasReadiness(spec) && { hasReadiness: true }),
     needsOwner: needsOwner(spec),
     ...(endsInOrder(spec) && { endsInOrder: true }),

@@ -17,12 +17,13 @@ import {
   answersOf,
   hasUserNamespaces,
   hostMissing,
+  logOf,
   noUserNamespaces,
   openTestHost,
 } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import type { ContainerInput, Spec } from "../support/pods.ts";
-import { errorOf, podOf, probe } from "../support/pods.ts";
+import { errorOf, podOf, probe, until } from "../support/pods.ts";
 import { probeAnswers } from "../support/probe.ts";
 import { dataObject } from "../support/specs.ts";
 
@@ -174,11 +175,40 @@ describe("a secret", () => {
     expect(said).toContain('"answer":"c4n4ry"');
     // A command has the container's variables, those from Secrets too.
     expect(said).toContain("P=c4n4ry");
+    // And so has one of a process that did not start the pod.
+    await using other = host.another();
+    const found = await (await other.get(pod.name)).exec(["/probe", "env"]).result;
+    expect(new TextDecoder().decode(found.stdout)).toContain("P=c4n4ry");
     const { root, state } = host.places;
-    const found = Bun.spawnSync(["grep", "-rla", "c4n4ry", root, state]);
-    expect(found.stdout.toString()).toBe("");
+    const files = Bun.spawnSync(["grep", "-rla", "c4n4ry", root, state]);
+    expect(files.stdout.toString()).toBe("");
     expect(JSON.stringify(await pod.inspect())).not.toContain("c4n4ry");
   });
+});
+
+test("the next owner of a pod knows its Secrets and ConfigMaps", async () => {
+  const env = [
+    { name: "P", valueFrom: { secretKeyRef: { name: "db", key: "password" } } },
+    { name: "C", valueFrom: { configMapKeyRef: { name: "app", key: "app.conf" } } },
+  ];
+  const words = ["env", "signal", "exit", "1"];
+  const container = probe(host, words, { env, volumeMounts: [at("/v")] });
+  const manifest = podOf([container], {
+    restartPolicy: "Always",
+    volumes: [volume({ configMap: { name: "app" } })],
+  });
+  const detached = { lifetime: "detached" } as const;
+  const first = host.another();
+  const { name } = await first.up(readPodAgain(manifest, objects), detached);
+  await first[Symbol.asyncDispose]();
+  await using second = host.another({ timeScale: 0.01 });
+  const pod = (await second.get(name)) as RunningPod;
+  expect(await pod.supervise()).toBe(true);
+  await pod.container("main").signal("SIGUSR1");
+  await until(async () => (await pod.container("main").state()).logPath.endsWith("1.log"));
+  await until(async () => (await logOf(pod, "main")).includes("P=c4n4ry"));
+  expect(probeAnswers(await logOf(pod, "main"))["env"]).toContain("C=a=1\n");
+  await pod.down({ graceMs: 0 });
 });
 
 describe("a projected volume", () => {

@@ -9,7 +9,7 @@ import { PodHost } from "../../src/pod/peapod.ts";
 import type { StartOptions } from "../../src/pod/start.ts";
 import type { LogOptions, OpenOptions, Pod, UpOptions } from "../../src/pod/types.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
-import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
+import { readPodAgain, readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { endGroup } from "./groups.ts";
 import { leaksSince, ownProcesses, type Snapshot, takeSnapshot } from "./leaks.ts";
 import { probeAnswers, probePath } from "./probe.ts";
@@ -76,8 +76,8 @@ export class TestHost implements AsyncDisposable {
 
   /** A second look at the same places, as another process would have it. */
   another(options: OpenOptions = {}): PodHost {
-    return new PodHost({ ...this.places, ...options }, (manifest) =>
-      readPodManifest(manifest as unknown as PodManifest),
+    return new PodHost({ ...this.places, ...options }, (manifest, objects) =>
+      readPodAgain(manifest as unknown as PodManifest, objects),
     );
   }
 
