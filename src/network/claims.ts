@@ -1,7 +1,7 @@
 // Addresses that starting pods take for themselves alone: one atomic system call each, so that no
 // address is ever given twice, whoever is killed when.
 
-import { mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync } from "node:fs";
 import { PodError } from "../errors/pod-error.ts";
 import { isInterface } from "../native/interfaces.ts";
 import type { HostPath } from "../spec/paths.ts";
@@ -80,6 +80,10 @@ function interfaceIndex(v4: Uint8Array): number {
 
 export function releaseAddress(state: HostPath, claim: string): void {
   rmSync(`${addressesParent(state)}/${claim}`, { force: true });
+}
+
+export function hasClaims(state: HostPath): boolean {
+  return existsSync(addressesParent(state)) && readdirSync(addressesParent(state)).length > 0;
 }
 
 /** Of a pod whose start or end was cut off: empty where it has none. */

@@ -107,12 +107,19 @@ function compareWide(value: Uint8Array): Expression {
 /** The packet is for an address of this host. */
 export function isForHost(): Part {
   const [addressType, ofDestination, local] = [3, 2, 2];
+  return [route(addressType, ofDestination), compare("is", native(local))];
+}
+
+/** There is no route to the packet's sender by the interface that it came by. */
+export function isForeign(): Part {
+  const [outInterface, ofSource, byInterface, present] = [1, 1, 8, 32];
+  return [route(outInterface, ofSource | byInterface | present), compare("is", native(0))];
+}
+
+function route(result: number, flags: number): Expression {
   const write = (writer: NetlinkWriter) =>
-    writer
-      .attributeBig32(1, register(tested))
-      .attributeBig32(2, addressType)
-      .attributeBig32(3, ofDestination);
-  return [["fib", write], compare("is", native(local))];
+    writer.attributeBig32(1, register(tested)).attributeBig32(2, result).attributeBig32(3, flags);
+  return ["fib", write];
 }
 
 /** Of a connection that was allowed before, or an error about one. */
@@ -132,10 +139,6 @@ export function isAnswer(): Part {
 /** The registers from 0 on are a key of the set. */
 export function isIn(set: string): Part {
   return [lookup(set, (writer) => writer)];
-}
-
-export function isNotIn(set: string): Part {
-  return [lookup(set, (writer) => writer.attributeBig32(5, 1))];
 }
 
 function lookup(set: string, more: (writer: NetlinkWriter) => unknown): Expression {

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import type { HostPath } from "../spec/paths.ts";
 import type { Range } from "./address.ts";
 import { parseRange } from "./address.ts";
+import { RulesSocket } from "./rules-socket.ts";
 
 export interface NetworkWish {
   /** Two ranges at the most, one a family, with a comma between; undefined for any that is free. */
@@ -37,6 +38,8 @@ export interface HostNetwork {
   readonly group: number;
   readonly range4: Range;
   readonly range6: Range | undefined;
+  /** Whoever opened the network disposes it. */
+  readonly rules: RulesSocket;
 }
 
 export async function openHostNetwork(state: HostPath, wish: NetworkWish): Promise<HostNetwork> {
@@ -65,6 +68,7 @@ function networkOf(state: HostPath, record: NetworkRecord): HostNetwork {
     group: mark,
     range4,
     range6: parseRange(record.range6),
+    rules: new RulesSocket(),
   };
 }
 

@@ -19,9 +19,14 @@ export interface LinkWish {
 export interface LinkAddress {
   readonly pod: Uint8Array;
   readonly podText: string;
-  /** The host's end, the same for every pod of the range. */
+  /** By name only: the neighbour that it stands for is known, so nobody has to have it. */
   readonly gateway: Uint8Array;
   readonly gatewayText: string;
+  /**
+   * The host has no address to speak to pods with, and takes the gateway's. Elsewhere it keeps its
+   * own, and a thousand pods cost the kernel no list of a thousand equal addresses.
+   */
+  readonly isHostNameless: boolean;
 }
 
 /** include/uapi/linux/rtnetlink.h. */
@@ -53,14 +58,12 @@ export function composeHostSide(wish: LinkWish): NetlinkBatch {
     );
     if (hasV6(wish)) noGeneratedAddress(writer);
   });
-  for (const { gateway, gatewayText, pod, podText } of wish.addresses) {
-    composeAddress(writer, `address ${gatewayText} on ${name}`, index, gateway);
+  for (const { gateway, gatewayText, isHostNameless, pod, podText } of wish.addresses) {
+    if (isHostNameless) composeAddress(writer, `address ${gatewayText} on ${name}`, index, gateway);
     composeNeighbour(writer, `neighbour ${podText} on ${name}`, index, pod, podMac);
     writer.begin(`route ${podText} to ${name}`, newRoute, create);
     routeHead(writer, pod.length, pod.length * 8, 0);
     writer.attribute(rta.destination, pod).attributeU32(rta.interface, index);
-    // What the host itself sends to the pod says that it comes from the gateway.
-    writer.attribute(rta.preferredSource, gateway);
   }
   if (wish.loopback.v6) routeLoopback6(writer, name, index);
   return writer.askForAnswer().finish();
@@ -154,7 +157,7 @@ const conf = {
   rpFilter: 8,
   routeLocalnet: 26,
 } as const;
-const rta = { destination: 1, interface: 4, gateway: 5, priority: 6, preferredSource: 7 } as const;
+const rta = { destination: 1, interface: 4, gateway: 5, priority: 6 } as const;
 const onLink = 4;
 
 /** Without a link-local address nothing is sent before the pod sends something. */

@@ -1,31 +1,30 @@
-// The table of packet rules with the first pod, and forwarding with it; and back again when the
-// last pod has gone. Loaded when that happens.
+// The table of packet rules with the first pod, and forwarding with it; and back again when nobody
+// needs it any more. Loaded when that happens.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { interfaceNumber } from "../native/interfaces.ts";
-import { NetlinkError, NetlinkSocket } from "../native/netlink.ts";
+import { NetlinkError } from "../native/netlink.ts";
+import { hasClaims } from "./claims.ts";
 import type { HostNetwork, NetworkRecord } from "./host-network.ts";
 import { readRecord } from "./host-network.ts";
 import type { SetElement } from "./rules-batch.ts";
-import { composeTableQuestion } from "./rules-batch.ts";
+import { composeTableRemoval } from "./rules-batch.ts";
 import { replaceRecord } from "./setup.ts";
 import { composeTable, sets } from "./table.ts";
 
-/** False when another process was faster. */
-export function makeTable(network: HostNetwork, elements: readonly SetElement[]): boolean {
-  const { table: name, group } = network;
+export function makeTable(network: HostNetwork): void {
+  const { table: name, group, rules } = network;
   const wanted = switchesWanted(network);
-  using socket = new NetlinkSocket("netfilter");
+  const elements = wanted.opened.map(({ set, number }) => openedElement(set, number));
   try {
-    const opened = wanted.opened.map(({ set, number }) => openedElement(set, number));
-    socket.send(composeTable({ name, group, elements: [...elements, ...opened] }));
+    rules.send(composeTable({ name, group, elements }));
   } catch (error) {
-    if (!(error instanceof NetlinkError) || error.errno !== "EEXIST") throw error;
-    return false;
+    // Another process was faster, and does the rest.
+    if (error instanceof NetlinkError && error.errno === "EEXIST") return;
+    throw error;
   }
-  // After the table: who takes the switches back looks for the table first and last.
+  // After the table, which keeps everything else from being forwarded.
   turnOn(network, wanted.switches);
-  return true;
 }
 
 function openedElement(set: string, number: number): SetElement {
@@ -81,34 +80,26 @@ function turnOn(network: HostNetwork, switches: Switches["switches"]): void {
   for (const [path, value] of switches) write(path, value);
 }
 
-/** When the last pod has gone. What others rely on by now stays. */
-export function turnBack(network: HostNetwork): void {
+/**
+ * When no pod has an address any more: forwarding as it was before, then the table, which guarded
+ * it to the end. What others rely on by now stays.
+ */
+export function removeTable(network: HostNetwork): void {
   const record = readRecord(network.state);
-  if (!record || record.switched.length === 0 || hasTable(network)) return;
-  restore(record);
-  // A pod that came meanwhile found everything on, or made its table just now.
-  if (hasTable(network)) {
-    for (const [path] of record.switched) write(path, path.endsWith("accept_ra") ? "2" : "1");
-  } else {
+  if (!record || hasClaims(network.state)) return;
+  if (record.switched.length > 0) {
+    restore(record);
     replaceRecord(network.state, { ...record, switched: [] });
   }
+  network.rules.trySend(composeTableRemoval(network.table));
+  // A pod that came meanwhile found the table, and counts on it.
+  if (hasClaims(network.state)) makeTable(network);
 }
 
 function restore({ switched }: NetworkRecord): void {
   const isOn4 = read(`${ipv4}/ip_forward`) === "1";
   for (const [path, before] of switched.toReversed()) {
     if (!(isOn4 && path.startsWith(ipv4))) write(path, before);
-  }
-}
-
-export function hasTable({ table }: HostNetwork): boolean {
-  using socket = new NetlinkSocket("netfilter");
-  try {
-    socket.send(composeTableQuestion(table));
-    return true;
-  } catch (error) {
-    if (error instanceof NetlinkError && error.errno === "ENOENT") return false;
-    throw error;
   }
 }
 

@@ -6,8 +6,6 @@ import type { NetlinkBatch } from "../spec/network.ts";
 export const flag = {
   request: 0x1,
   ack: 0x4,
-  /** Of a request to delete: not while it holds something. */
-  nonRecursive: 0x100,
   replace: 0x100,
   dump: 0x300,
   exclusive: 0x200,

@@ -5,13 +5,14 @@ import { PodError } from "../errors/pod-error.ts";
 import type { Origin } from "../errors/pod-error.ts";
 import { tryBind } from "../native/interfaces.ts";
 import { NetlinkError } from "../native/netlink.ts";
+import type { NetlinkBatch } from "../spec/network.ts";
 import type { PortSpec } from "../spec/pod-spec.ts";
-import { parseAddress } from "./address.ts";
+import { formatAddress, parseAddress } from "./address.ts";
 import type { PodAddresses } from "./claims.ts";
 import type { HostNetwork } from "./host-network.ts";
-import { elementsOf } from "./release.ts";
 import { findPublisher } from "./publisher.ts";
 import type { SetElement } from "./rules-batch.ts";
+import { composeElements } from "./rules-batch.ts";
 
 /** IANA's numbers. */
 const protocols = { TCP: 6, UDP: 17, SCTP: 132 } as const;
@@ -24,27 +25,23 @@ export interface Publication {
 
 /** What comes of the published ports of one pod. */
 export interface Publishing {
-  readonly elements: readonly SetElement[];
   /** Some are reached by a loopback address of the host. */
   readonly loopback: Readonly<Record<"v4" | "v6", boolean>>;
-  /** Throws, where the error of adding the elements is about a port. */
-  explain(error: unknown): void;
-  /**
-   * One pod at all addresses and another at one of them: the sets do not refuse that. Called when
-   * the elements are there, so that of two pods at least one sees the other.
-   */
-  refuseOverlap(withdraw: () => void): void;
+  readonly withdraw: readonly NetlinkBatch[];
 }
 
-export function preparePublishing(
+/** All of them, or an error and none. */
+export function publishPorts(
   network: HostNetwork,
   claimed: PodAddresses,
   ports: readonly PortSpec[],
   originOf: (field: string) => Origin,
 ): Publishing {
+  const { rules, table } = network;
   const publications = publicationsOf(ports, claimed);
   for (const publication of publications) refuseTaken(publication, originOf);
-  const elements = publications.map((publication) => portElement(publication, claimed));
+  const ported = publications.map((publication) => portElement(publication, claimed));
+  const elements = [...ported, ...hairpinElements(claimed)];
   const taken = (publication: Publication): PodError => {
     const holder = findPublisher(network.state, publication.port);
     return new PodError({
@@ -53,25 +50,44 @@ export function preparePublishing(
       origin: originOf(`${publication.port.field}.hostPort`),
     });
   };
-  return {
-    elements,
-    loopback: {
-      v4: publications.some(({ address }) => address.length === 4 && isOnLoopback(address)),
-      v6: publications.some(({ address }) => address.length === 16 && isOnLoopback(address)),
-    },
-    explain(error) {
-      if (!(error instanceof NetlinkError) || error.errno !== "EEXIST") return;
-      const index = elements.findIndex(({ label }) => error.label === `add ${label}`);
-      const publication = publications[index];
-      if (publication) throw taken(publication);
-    },
-    refuseOverlap(withdraw) {
-      const overlapping = publications.find((publication) => overlaps(network, publication));
-      if (!overlapping) return;
-      withdraw();
-      throw taken(overlapping);
-    },
-  };
+  try {
+    rules.send(composeElements(table, "add", elements));
+  } catch (error) {
+    const publication = publications[ported.findIndex((element) => isAbout(error, element))];
+    throw publication ? taken(publication) : error;
+  }
+  const withdraw = [composeElements(table, "delete", elements)];
+  // At all addresses and at one of them is not the same to a set. Looked for when the elements are
+  // there, so that of two pods at least one sees the other.
+  const overlapping = publications.find((publication) => overlaps(network, publication));
+  if (overlapping) {
+    for (const batch of withdraw) rules.send(batch);
+    throw taken(overlapping);
+  }
+  return { loopback: loopbackOf(publications), withdraw };
+}
+
+function isAbout(error: unknown, { label }: SetElement): boolean {
+  return (
+    error instanceof NetlinkError && error.errno === "EEXIST" && error.label === `add ${label}`
+  );
+}
+
+function loopbackOf(publications: readonly Publication[]): Publishing["loopback"] {
+  const has = (bytes: number) =>
+    publications.some(({ address }) => address.length === bytes && isOnLoopback(address));
+  return { v4: has(4), v6: has(16) };
+}
+
+/** By these a pod that asks its own published port is known. */
+export function hairpinElements({ index, v4, v6 }: PodAddresses): SetElement[] {
+  const mark = new Uint8Array(Uint32Array.of(index).buffer);
+  const own = (set: string, address: Uint8Array): SetElement => ({
+    set,
+    key: Uint8Array.from([...mark, ...address]),
+    label: `way back to ${formatAddress(address)}`,
+  });
+  return [own("hairpin4", v4), ...(v6 ? [own("hairpin6", v6)] : [])];
 }
 
 function publicationsOf(ports: readonly PortSpec[], { v6 }: PodAddresses): Publication[] {
@@ -137,10 +153,10 @@ function portElement(publication: Publication, { v4, v6 }: PodAddresses): SetEle
 }
 
 /** Of the other kind: at all addresses where this is at one, and the other way round. */
-function overlaps({ table }: HostNetwork, { port, address }: Publication): boolean {
+function overlaps({ rules, table }: HostNetwork, { port, address }: Publication): boolean {
   const other = isEverywhere(address) ? "address-ports" : "ports";
   const wanted = [...protocolBytes(port), ...portBytes(port.hostPort)];
-  return elementsOf(table, `${other}${address.length === 16 ? 6 : 4}`).some(({ key }) => {
+  return rules.elements(table, `${other}${address.length === 16 ? 6 : 4}`).some(({ key }) => {
     const [protocol, at] = [key.subarray(0, 4), key.subarray(-4)];
     return [...protocol, ...at].every((byte, index) => byte === wanted[index]);
   });

@@ -1,16 +1,16 @@
 // What a pod whose keeper died has in the packet rules, found there: its own record of it may never
 // have been written.
 
-import { NetlinkError, NetlinkSocket } from "../native/netlink.ts";
 import type { NetlinkBatch } from "../spec/network.ts";
 import type { HostPath } from "../spec/paths.ts";
 import { parseAddress } from "./address.ts";
-import { composeWithdrawal, sourcesOf } from "./attach.ts";
+import type { PodAddresses } from "./claims.ts";
 import { addressesOf, findAddressClaim } from "./claims.ts";
 import type { HostNetwork } from "./host-network.ts";
 import { findHostNetwork } from "./host-network.ts";
+import { hairpinElements } from "./ports.ts";
 import type { SetElement } from "./rules-batch.ts";
-import { composeSetQuestion, readElements } from "./rules-batch.ts";
+import { composeElements } from "./rules-batch.ts";
 
 export interface NetworkRelease {
   readonly claim: string;
@@ -22,41 +22,27 @@ export function findRelease(state: HostPath, uid: string): NetworkRelease | unde
   const v4 = parseAddress(claim);
   const network = findHostNetwork(state);
   if (!v4 || !network) return undefined;
+  using _ = network.rules;
   const number = (valueOf(v4) - valueOf(network.range4.base)) >>> 0;
   const addresses = addressesOf(network, number);
-  const elements = [...sourcesOf(addresses), ...portsOf(network, addresses)];
-  return { claim, withdraw: composeWithdrawal(network, elements) };
+  const ported = portsOf(network, addresses);
+  if (ported.length === 0) return { claim, withdraw: [] };
+  const elements = [...ported, ...hairpinElements(addresses)];
+  return { claim, withdraw: [composeElements(network.table, "delete", elements)] };
 }
 
 function valueOf(v4: Uint8Array): number {
   return new DataView(v4.buffer, v4.byteOffset).getUint32(0);
 }
 
-function portsOf(
-  { table }: HostNetwork,
-  { v4, v6 }: { readonly v4: Uint8Array; readonly v6: Uint8Array | undefined },
-): SetElement[] {
+function portsOf({ rules, table }: HostNetwork, { v4, v6 }: PodAddresses): SetElement[] {
   const families = [[4, v4] as const, ...(v6 ? [[6, v6] as const] : [])];
   return families.flatMap(([family, address]) =>
     [`ports${family}`, `address-ports${family}`].flatMap((set) =>
-      elementsOf(table, set)
+      rules
+        .elements(table, set)
         .filter(({ value }) => address.every((byte, index) => byte === value[index]))
         .map(({ key }) => ({ set, key, label: `port in ${set}` })),
     ),
   );
-}
-
-/** None where there is no such table. */
-export function elementsOf(table: string, set: string): ReturnType<typeof readElements> {
-  using socket = new NetlinkSocket("netfilter");
-  try {
-    const found: ReturnType<typeof readElements> = [];
-    for (const { body } of socket.dump(composeSetQuestion(table, set).messages)) {
-      found.push(...readElements(body));
-    }
-    return found;
-  } catch (error) {
-    if (error instanceof NetlinkError) return [];
-    throw error;
-  }
 }

@@ -11,9 +11,7 @@ export const request = {
   deleteTable: 2,
   newChain: 3,
   newRule: 6,
-  deleteRule: 8,
   newSet: 9,
-  deleteSet: 11,
   newElement: 12,
   getElement: 13,
   deleteElement: 14,
@@ -84,8 +82,11 @@ export function composeSetQuestion(table: string, set: string): NetlinkBatch {
   return writer.finish();
 }
 
+/** An element as the kernel has it. */
+export type Element = Readonly<Record<"key" | "value", Uint8Array>>;
+
 /** Of one message of such a dump. */
-export function readElements(body: Uint8Array): { key: Uint8Array; value: Uint8Array }[] {
+export function readElements(body: Uint8Array): Element[] {
   const [familyBytes, elements, element, key, data, value] = [4, 3, 1, 1, 2, 1];
   return inner(inner(body.subarray(familyBytes), elements)[0], element).map((found) => ({
     key: inner(inner(found, key)[0], value)[0] ?? new Uint8Array(0),
@@ -107,22 +108,28 @@ function inner(bytes: Uint8Array | undefined, wanted: number): Uint8Array[] {
   return found;
 }
 
-/** Fails as a whole: EBUSY while a pod has an element in a set, ENOENT without a table. */
-export function composeTableRemoval(table: string): NetlinkBatch {
-  const batch = new RulesBatch(table);
-  // Rules hold sets, and a set that holds elements does not go.
-  batch.begin(`rules of ${table}`, request.deleteRule, 0);
-  for (const set of ["sources4", "sources6"]) {
-    batch.begin(`set ${set}`, request.deleteSet, flag.nonRecursive).attributeText(2, set);
-  }
-  batch.begin(`table ${table}`, request.deleteTable, 0);
-  return batch.finish();
-}
-
 /** Fails with ENOENT where there is no such table. */
 export function composeTableQuestion(table: string): NetlinkBatch {
   const writer = new NetlinkWriter();
   writer.begin(`table ${table}`, (nfTables << 8) | request.getTable, 0);
   writer.u32(inetFamily).attributeText(1, table);
   return writer.askForAnswer().finish();
+}
+
+/** With everything in it. */
+export function composeTableRemoval(table: string): NetlinkBatch {
+  const batch = new RulesBatch(table);
+  batch.begin(`table ${table}`, request.deleteTable, 0);
+  return batch.finish();
+}
+
+/** All of them, or none. */
+export function composeElements(
+  table: string,
+  kind: "add" | "delete",
+  elements: readonly SetElement[],
+): NetlinkBatch {
+  const batch = new RulesBatch(table);
+  for (const element of elements) batch.element(kind, element);
+  return batch.finish();
 }

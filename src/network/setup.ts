@@ -12,6 +12,7 @@ import type { NetworkRecord, NetworkWish } from "./host-network.ts";
 import { readRecord, recordPath } from "./host-network.ts";
 import { composeProbe } from "./link.ts";
 import { composeTableRemoval } from "./rules-batch.ts";
+import { RulesSocket } from "./rules-socket.ts";
 import { composeTable } from "./table.ts";
 
 /** Rarely used by others; podman, docker, k3s, flannel and kind have their own corners. */
@@ -90,10 +91,10 @@ function probeLinks(): void {
 
 /** The real table, under another name, for a moment. */
 function probeRules(): void {
-  using socket = new NetlinkSocket("netfilter");
+  using rules = new RulesSocket();
   const name = `peapod-probe-${process.pid}`;
-  socket.send(composeTable({ name, group: 1, elements: [] }));
-  socket.send(composeTableRemoval(name));
+  rules.send(composeTable({ name, group: 1, elements: [] }));
+  rules.send(composeTableRemoval(name));
 }
 
 function chooseRanges(wish: NetworkWish, hasV6: boolean): [Range, Range | undefined] {

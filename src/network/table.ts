@@ -16,9 +16,9 @@ export interface TableWish {
 }
 
 export const sets = {
-  /** (interface, address): what may come from a pod. */
-  sources4: "sources4",
-  sources6: "sources6",
+  /** (interface, address) of the pods with published ports. */
+  hairpin4: "hairpin4",
+  hairpin6: "hairpin6",
   /** (protocol, port) of all addresses of the host → (address, port) of a pod. */
   ports4: "ports4",
   ports6: "ports6",
@@ -38,8 +38,8 @@ const bytesOf: Readonly<Record<Kind, number>> = {
 };
 
 const layouts: Readonly<Record<string, { readonly key: Kind[]; readonly data?: Kind[] }>> = {
-  [sets.sources4]: { key: ["interface", "address4"] },
-  [sets.sources6]: { key: ["interface", "address6"] },
+  [sets.hairpin4]: { key: ["interface", "address4"] },
+  [sets.hairpin6]: { key: ["interface", "address6"] },
   [sets.ports4]: { key: ["protocol", "port"], data: ["address4", "port"] },
   [sets.ports6]: { key: ["protocol", "port"], data: ["address6", "port"] },
   [sets.addressPorts4]: { key: ["protocol", "address4", "port"], data: ["address4", "port"] },
@@ -109,8 +109,8 @@ const chains: Readonly<Record<string, Chain>> = {
     base: { type: "filter", hook: hook.prerouting, priority: -300 },
     rules: (group) => [
       [fromPod(group), rule.isFamily(v4), rule.isLoopback("destination", v4), rule.verdict("drop")],
-      [fromPod(group), ...own("source", v4), rule.isNotIn(sets.sources4), rule.verdict("drop")],
-      [fromPod(group), ...own("source", v6), rule.isNotIn(sets.sources6), rule.verdict("drop")],
+      // The host's route to a sender leads back to where it came from, or somebody else was meant.
+      [fromPod(group), rule.isForeign(), rule.verdict("drop")],
     ],
   },
   prerouting: {
@@ -140,8 +140,8 @@ const chains: Readonly<Record<string, Chain>> = {
       [toPod(group), rule.isFamily(v4), rule.isLoopback("source", v4), rule.masquerade()],
       [toPod(group), rule.isFamily(v6), rule.isLoopback("source", v6), rule.masquerade()],
       // Back to the same pod, by its own published port: it would take its own address for forged.
-      [fromPod(group), ...own("destination", v4), rule.isIn(sets.sources4), rule.masquerade()],
-      [fromPod(group), ...own("destination", v6), rule.isIn(sets.sources6), rule.masquerade()],
+      [fromPod(group), ...toItself(v4), rule.isIn(sets.hairpin4), rule.masquerade()],
+      [fromPod(group), ...toItself(v6), rule.isIn(sets.hairpin6), rule.masquerade()],
     ],
   },
 };
@@ -149,9 +149,9 @@ const chains: Readonly<Record<string, Chain>> = {
 const fromPod = (group: number) => rule.byPod("in", group);
 const toPod = (group: number) => rule.byPod("out", group);
 
-/** The key of `sources`: the interface that a packet came by, and one of its addresses. */
-function own(which: "source" | "destination", of: rule.Family): Part[] {
-  return [rule.isFamily(of), rule.interfaceInto(0), rule.addressInto(which, of, 1)];
+/** The interface that a packet came by, and the address that it goes to. */
+function toItself(of: rule.Family): Part[] {
+  return [rule.isFamily(of), rule.interfaceInto(0), rule.addressInto("destination", of, 1)];
 }
 
 function publishedOn(of: rule.Family): Part[] {

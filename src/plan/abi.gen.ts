@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xaa321548693334c7n;
+export const layoutHash = 0xd562d023d2271786n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -18,7 +18,7 @@ export const recordMagic = 1145259346;
 
 export const stages = ["prepare", "build", "enter", "limit", "exec", "later"] as const;
 
-export const planKinds = ["sandbox", "container", "exec", "update", "teardown"] as const;
+export const planKinds = ["sandbox", "container", "exec", "update", "teardown", "network"] as const;
 
 export const fileTypes = [
   "any",

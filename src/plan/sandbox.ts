@@ -2,11 +2,11 @@
 // volumes. No container here.
 
 import type { HostFacts } from "../spec/host-facts.ts";
-import type { NetlinkBatch } from "../spec/network.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { ResolvedPod } from "../spec/resolved.ts";
 import { freshCgroupValues, hugePageValues, podCgroupValues } from "./cgroup-values.ts";
 import { openVolume } from "./open-host.ts";
+import { linkSteps } from "./link.ts";
 import type { Op, Plan, Slot, Step } from "./plan.ts";
 import { PlanSlots, podSlot } from "./slots.ts";
 import { steps } from "./steps.ts";
@@ -154,7 +154,8 @@ function planNamespaces(pod: ResolvedPod): Step[] {
     ...(network === "POD"
       ? [
           ...steps("prepare", "spec", [{ op: "loopback_up" }]),
-          ...planLink(pod),
+          // With a user namespace only now: the others are asked for first of all.
+          ...(pod.network.link && user === "POD" ? linkSteps(pod.network.link) : []),
           ...steps("prepare", "spec.hostname", [{ op: "set_hostname", name: pod.hostname }]),
         ]
       : []),
@@ -165,30 +166,6 @@ function planNamespaces(pod: ResolvedPod): Step[] {
     ...(user === "POD" ? steps("prepare", "spec.hostUsers", [{ op: "show_proc" }]) : []),
   ];
 }
-
-/** The way out: the pair and its end on the host, then the pod's. */
-function planLink({ network: { link } }: ResolvedPod): Step[] {
-  if (!link) return [];
-  return steps("prepare", "spec.hostNetwork", [
-    netlink("route", link.host),
-    { ...netlink("route", link.pod), in_pod: 1 },
-  ]);
-}
-
-/** In the host's network namespace. */
-export function netlink(family: "route" | "netfilter", batch: NetlinkBatch): NetlinkOp {
-  return {
-    op: "netlink",
-    labels: batch.labels,
-    messages: batch.messages,
-    family: family === "route" ? 0 : 12,
-    in_pod: 0,
-    pid_at: batch.pidAt,
-    may_fail: 0,
-  };
-}
-
-type NetlinkOp = Extract<Op, { readonly op: "netlink" }>;
 
 function planSharedFiles(pod: ResolvedPod, facts: HostFacts): Step[] {
   const owner = { uid: pod.ids.firstId, gid: pod.ids.firstId };

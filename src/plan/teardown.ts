@@ -3,8 +3,8 @@
 
 import type { ResolvedLink } from "../spec/network.ts";
 import type { PodPlaces } from "../spec/resolved.ts";
+import { netlink } from "./link.ts";
 import type { Op, Plan } from "./plan.ts";
-import { netlink } from "./sandbox.ts";
 import { PlanSlots } from "./slots.ts";
 import { steps } from "./steps.ts";
 

@@ -3,9 +3,13 @@
 
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
+import { noNetwork } from "../spec/network.ts";
+import type { Networks } from "./networks.ts";
+import { publishes } from "./networks.ts";
 import type { Seed } from "./keepers.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
+import { startLink } from "./starting-link.ts";
 
 export interface PoolOptions {
   /** Keepers held ready; each costs what an idle pod without containers costs. */
@@ -24,14 +28,19 @@ export class KeeperPool implements AsyncDisposable {
   readonly #namespaces: PodSpec["namespaces"];
   readonly #facts: () => HostFacts;
   readonly #seed: Seed;
-  readonly #links: boolean;
+  readonly #networks: Networks | undefined;
   readonly #ready: StartingKeeper[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
   #filling: Promise<void> = Promise.resolve();
   #isClosed = false;
 
-  constructor(options: PoolOptions, facts: () => HostFacts, seed: Seed, links: boolean) {
-    this.#links = links;
+  constructor(
+    options: PoolOptions,
+    facts: () => HostFacts,
+    seed: Seed,
+    networks: Networks | undefined,
+  ) {
+    this.#networks = networks;
     this.#size = options.size;
     const user = options.hostUsers === false ? "POD" : "NODE";
     this.#namespaces = { network: "POD", ipc: "POD", pid: "CONTAINER", user };
@@ -41,13 +50,16 @@ export class KeeperPool implements AsyncDisposable {
   }
 
   /** One that suits such a pod, if there is one that lives. */
-  take({ network, ipc, user }: PodSpec["namespaces"]): StartingKeeper | undefined {
+  take(spec: PodSpec): StartingKeeper | undefined {
     const own = this.#namespaces;
+    const { network, ipc, user } = spec.namespaces;
     if (network !== own.network || ipc !== own.ipc || user !== own.user) return undefined;
+    // The interfaces that are there were made for a pod that publishes nothing.
+    if (this.#networks && publishes(spec)) return undefined;
     for (let keeper = this.#ready.shift(); keeper; keeper = this.#ready.shift()) {
       this.#refillIn(refillDelayMs);
       if (keeper.client.isOpen) return keeper;
-      void dismissKeeper(keeper);
+      void this.#dismiss(keeper);
     }
     return undefined;
   }
@@ -69,24 +81,40 @@ export class KeeperPool implements AsyncDisposable {
         crypto.randomUUID(),
         this.#namespaces,
         this.#seed,
-        this.#links,
+        this.#networks !== undefined,
       );
-      try {
-        await keeper.client.listen();
-        await keeper.client.hello("observer"); // It is up, and in a lean namespace.
-      } catch (error) {
-        await dismissKeeper(keeper);
-        throw error;
-      }
       this.#seed.takeFromProcess(keeper.pid);
-      this.#ready.push(keeper);
+      this.#ready.push(await this.#makeReady(keeper));
     }
+  }
+
+  async #makeReady(keeper: StartingKeeper): Promise<StartingKeeper> {
+    let network = noNetwork;
+    try {
+      if (this.#namespaces.user === "NODE") {
+        network = (await this.#networks?.attachAhead(keeper.uid)) ?? noNetwork;
+      }
+      const link = startLink(keeper, this.#namespaces, network, false);
+      await keeper.client.listen();
+      // It is up, in a lean namespace, and has made what it was asked for before.
+      await keeper.client.hello("observer");
+      if (link && (await link.reply).status !== "ok") throw new Error("no network");
+      return { ...keeper, link };
+    } catch (error) {
+      await this.#dismiss({ ...keeper, link: undefined }, network);
+      throw error;
+    }
+  }
+
+  async #dismiss(keeper: StartingKeeper, network = keeper.link?.network): Promise<void> {
+    await dismissKeeper(keeper);
+    if (network) await this.#networks?.detach(keeper.uid, network);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#timer);
     await this.#filling;
-    await Promise.all(this.#ready.splice(0).map(dismissKeeper));
+    await Promise.all(this.#ready.splice(0).map((keeper) => this.#dismiss(keeper)));
   }
 }

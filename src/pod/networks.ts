@@ -2,7 +2,6 @@
 // pod that gets one.
 
 import { existsSync } from "node:fs";
-import { PodError } from "../errors/pod-error.ts";
 import type { HostNetwork } from "../network/host-network.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
@@ -24,10 +23,23 @@ export interface NetworksOptions {
 export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
   #opened: Promise<HostNetwork> | undefined;
-  #serving: Promise<AsyncDisposable | undefined> | undefined;
 
   constructor(options: NetworksOptions) {
     this.#options = options;
+  }
+
+  /** A pod of this process has had an address. */
+  get isUsed(): boolean {
+    return this.#opened !== undefined;
+  }
+
+  /** For a pod that is not there yet, and publishes nothing; undefined where nothing can be. */
+  async attachAhead(uid: string): Promise<ResolvedNetwork | undefined> {
+    if (this.#options.mode !== "default") return undefined;
+    const network = await this.#open();
+    if (!network.record.hasLinks) return undefined;
+    const { attachPod } = await import("../network/attach.ts");
+    return attachPod(network, { uid, ports: [], originOf: (field) => noPlace(field) });
   }
 
   async attach(uid: string, spec: PodSpec, keeperPid: number): Promise<ResolvedNetwork> {
@@ -61,20 +73,9 @@ export class Networks implements AsyncDisposable {
     detachPod(network, link);
   }
 
-  /** Names of pods, for as long as this process has some. Off every path that somebody waits on. */
-  serveNames({ network }: { readonly network?: object | undefined }): void {
-    if (!network || this.#options.mode !== "default") return;
-    this.#serving ??= this.#serve().catch(() => undefined);
-  }
-
-  async #serve(): Promise<AsyncDisposable | undefined> {
-    const { state } = this.#options;
-    const { openNameServer } = await import("../network/name-server.ts");
-    return openNameServer(state);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
-    await (await this.#serving)?.[Symbol.asyncDispose]();
+    const network = await this.#opened;
+    network?.rules[Symbol.dispose]();
   }
 
   #open(): Promise<HostNetwork> {
@@ -89,25 +90,28 @@ export class Networks implements AsyncDisposable {
   }
 }
 
-/** When pods have ended: what was switched on for them goes off with the last. */
-export async function turnBackNetwork(state: HostPath): Promise<void> {
-  if (existsSync(`${state}/cni`)) {
-    const { detachFromCni } = await import("./cni-networks.ts");
-    await detachFromCni(state, (uid) => !existsSync(`${state}/pods/${uid}`));
-  }
+/** When a pod has ended: plugins hear of it. */
+export async function leaveNetworks(state: HostPath): Promise<void> {
+  if (!existsSync(`${state}/cni`)) return;
+  const { detachFromCni } = await import("./cni-networks.ts");
+  await detachFromCni(state, (uid) => !existsSync(`${state}/pods/${uid}`));
+}
+
+const noPlace = (field: string) => ({ field, file: "", line: 0, column: 0 });
+
+export function publishes({ containers, initContainers }: PodSpec): boolean {
+  const all = [...initContainers, ...containers];
+  return all.some(({ ports }) => ports.some(({ hostPort }) => hostPort > 0));
+}
+
+/** When pods have ended: what they had in common on the host goes with the last. */
+export async function removeNetwork(state: HostPath): Promise<void> {
+  await leaveNetworks(state);
   if (!existsSync(`${state}/network.json`)) return;
   const { findHostNetwork } = await import("../network/host-network.ts");
   const network = findHostNetwork(state);
-  if (!network || network.record.switched.length === 0) return;
-  const { turnBack } = await import("../network/make-table.ts");
-  turnBack(network);
-}
-
-export function networkMode(text: string | undefined): NetworkMode {
-  if (text === undefined || text === "default" || text === "none") return text ?? "default";
-  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
-  throw new PodError({
-    code: "network.unknown",
-    message: `${JSON.stringify(text)} is no network of pods`,
-  });
+  if (!network?.record.hasRules) return;
+  const { removeTable } = await import("../network/make-table.ts");
+  using _ = network.rules;
+  removeTable(network);
 }

@@ -16,7 +16,8 @@ import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
-import { networkMode, Networks, turnBackNetwork } from "./networks.ts";
+import type { NetworkMode } from "./networks.ts";
+import { leaveNetworks, Networks, removeNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
@@ -73,8 +74,7 @@ export class PodHost implements AsyncDisposable {
     options.signal?.throwIfAborted();
     this.#networks = this.#openNetworks();
     if (options.pool) {
-      const links = this.#networks !== undefined;
-      this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed, links);
+      this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed, this.#networks);
     }
     options.signal?.addEventListener("abort", this.#closeOnAbort, { once: true });
   }
@@ -131,18 +131,17 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
-      this.#networks?.serveNames(pod.state);
-      // Not before it has ended: closing does not wait for pods that live on.
-      const whenEnded = (): void => {
-        this.#own.delete(pod);
-        this.#weighLater();
-        release();
-        const ending = turnBackNetwork(this.places.state)
-          .catch(() => {}) // Tried again by the next to end a pod.
-          .finally(() => this.#ending.delete(ending));
-        this.#ending.add(ending);
-      };
-      pod.ended.then(whenEnded, whenEnded);
+      const ending = pod.ended
+        .catch(() => {})
+        .then(() => {
+          this.#own.delete(pod);
+          this.#weighLater();
+          release();
+          return leaveNetworks(this.places.state);
+        })
+        .catch(() => {}) // Tried again by the next to end a pod.
+        .finally(() => this.#ending.delete(ending));
+      this.#ending.add(ending);
       return pod;
     } catch (error) {
       release();
@@ -293,7 +292,7 @@ export class PodHost implements AsyncDisposable {
       await tearDownWithoutKeeper(places, findRangeClaim(found.uid, places.rangesParent));
     }
     this.#weighLater();
-    await turnBackNetwork(this.places.state);
+    await removeNetwork(this.places.state);
     return true;
   }
 
@@ -306,10 +305,7 @@ export class PodHost implements AsyncDisposable {
   /** For an agent: see `ownPod`. */
   async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
     const { ownPod } = await import("./own.ts");
-    const open = (state: PodState) => {
-      this.#networks?.serveNames(state);
-      return this.#opened(uid, state);
-    };
+    const open = (state: PodState) => this.#opened(uid, state);
     return ownPod(`${this.places.state}/pods/${uid}`, open, signal);
   }
 
@@ -360,6 +356,7 @@ export class PodHost implements AsyncDisposable {
     for (const client of [...this.#connections]) client[Symbol.dispose]();
     this.#seed[Symbol.dispose]();
     await Promise.all(this.#ending);
+    if (this.#networks?.isUsed) await removeNetwork(this.places.state);
     await this.#networks?.[Symbol.asyncDispose]();
     for (const listener of this.#listeners) listener();
     for (const result of results) if (result.status === "rejected") throw result.reason;
@@ -389,4 +386,13 @@ function wantsStore(spec: PodSpec): boolean {
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {
   return `${pod.namespace}/${pod.name}`;
+}
+
+function networkMode(text: string | undefined): NetworkMode {
+  if (text === undefined || text === "default" || text === "none") return text ?? "default";
+  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
+  throw new PodError({
+    code: "network.unknown",
+    message: `${JSON.stringify(text)} is no network of pods`,
+  });
 }

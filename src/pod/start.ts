@@ -40,6 +40,7 @@ import {
   needsOwner,
   startsInOrder,
 } from "./needs.ts";
+import { startLink } from "./starting-link.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -66,7 +67,7 @@ export async function startPod(
   const nameLink = `${spec.namespace}_${spec.name}`;
   const startNs = monotonicNs();
   let ids = hostIds;
-  const ready = options.pool?.take(spec.namespaces);
+  const ready = options.pool?.take(spec);
   const uid = ready?.uid ?? crypto.randomUUID();
   let keeper = ready;
   let network = noNetwork;
@@ -78,7 +79,9 @@ export async function startPod(
     // It comes up and makes the pod's namespaces while we resolve and plan.
     const links = options.networks !== undefined;
     keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed, links);
-    if (options.networks) network = await options.networks.attach(uid, spec, keeper.pid);
+    network =
+      keeper.link?.network ?? (await options.networks?.attach(uid, spec, keeper.pid)) ?? noNetwork;
+    const link = keeper.link ?? startLink(keeper, spec.namespaces, network, options.trace ?? false);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
@@ -89,7 +92,7 @@ export async function startPod(
       files: options.files ?? {},
     });
     options.images?.keepFor(uid, pod.places.stateParent);
-    return await launchPod(spec, pod, keeper, facts, options, startNs);
+    return await launchPod(spec, pod, { ...keeper, link }, facts, options, startNs);
   } catch (error) {
     if (keeper) await dismissKeeper(keeper);
     await options.networks?.detach(uid, network);
@@ -111,7 +114,7 @@ async function launchPod(
 ): Promise<RunningPod> {
   const hearsSandbox = startsInOrder(spec);
   const processes = planProcesses(pod, facts, { ...options, hearsSandbox });
-  const { client } = keeper;
+  const { client, link } = keeper;
   // A container may exit before its start has been told.
   const early: PodEvent[] = [];
   let isAnnounced = false;
@@ -135,9 +138,10 @@ async function launchPod(
   try {
     const first = startsInOrder(spec) ? processes.slice(0, -pod.containers.length) : processes;
     const replies = await sendAll(pod, client, first, running);
-    const answers = await Promise.all(replies);
-    if (options.trace) running.trace = readTrace(processes, answers, startNs);
-    checkAnswers(spec, processes, answers);
+    const answers = await Promise.all(link ? [link.reply, ...replies] : replies);
+    const asked = link ? [link.planned, ...processes] : processes;
+    if (options.trace) running.trace = readTrace(asked, answers, startNs);
+    checkAnswers(spec, asked, answers);
     if (running.state.hasObjects) await keep(client, { objects: spec.objects, secretEnv });
     if (startsInOrder(spec)) await startInOrder(running, options);
   } catch (error) {

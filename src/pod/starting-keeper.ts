@@ -9,6 +9,7 @@ import { namespacesAhead } from "../plan/sandbox.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { KeeperGroup, Seed } from "./keepers.ts";
+import type { StartingLink } from "./starting-link.ts";
 import { makeKeeperGroup, removeKeeperGroup } from "./keepers.ts";
 
 export interface StartingKeeper {
@@ -18,6 +19,8 @@ export interface StartingKeeper {
   readonly pid: number;
   readonly pidfd: number;
   readonly group: KeeperGroup;
+  /** Asked for already, when it waited in a pool. */
+  readonly link?: StartingLink | undefined;
   /** Where its events go once there is a pod to hear them. */
   readonly events: { target: KeeperEvents | undefined };
 }

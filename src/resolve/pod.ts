@@ -74,9 +74,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
       return readVolumeFile(directory, path);
     },
   };
-  const { warn } = options;
-  const { nameservers = [] } = network;
-  const cluster = options.cluster ?? { ...noCluster, nameservers };
+  const { cluster = noCluster, warn } = options;
   const names = resolveNames({ spec, podIPs: network.podIPs, cluster, warn });
   const source: ContainerSource = {
     texts,

@@ -17,8 +17,6 @@ export interface ResolvedNetwork {
   readonly podIPs: readonly string[];
   /** Of the host, in the same order; also of a pod with the host's network. */
   readonly hostIPs: readonly string[];
-  /** Addresses of the host at which pods find a name server; none where nobody is there. */
-  readonly nameservers?: readonly string[];
   readonly link?: ResolvedLink;
 }
 
@@ -31,7 +29,7 @@ export interface ResolvedLink {
   readonly host: NetlinkBatch;
   /** In the pod. */
   readonly pod: NetlinkBatch;
-  /** Packet rules that go with the pod, and their table when it was the last. */
+  /** What of the packet rules goes with the pod. */
   readonly withdraw: readonly NetlinkBatch[];
   /** Published ones. */
   readonly ports: readonly PortSpec[];

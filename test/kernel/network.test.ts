@@ -1,6 +1,7 @@
 // A pod's own network, with real traffic: between pods, the host, and a world outside it.
 
 import { afterAll, beforeAll, expect } from "bun:test";
+import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { Heard } from "../support/echo.ts";
 import { tcpAsk, tcpDigest, tcpEcho, tcpSend, udpAsk, udpEcho } from "../support/echo.ts";
 import { eventually, hostMissing, podOf } from "../support/host.ts";
@@ -10,8 +11,6 @@ import { addresses, NetworkHost, run, within } from "../support/network-host.ts"
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 const { host4, host6, outside4, outside6 } = addresses;
-const gateway4 = "10.209.0.1";
-const gateway6 = "fd52:da94:1b0c::1";
 const port = 7777;
 
 let machine: NetworkHost;
@@ -29,8 +28,10 @@ afterAll(async () => {
   if (hostMissing === undefined) await machine[Symbol.asyncDispose]();
 });
 
+const manifest = (name: string) => podOf(machine.host, name, { main: ["pause"] });
+
 function up(name: string): Promise<AddressedPod> {
-  return machine.up(podOf(machine.host, name, { main: ["pause"] }));
+  return machine.up(manifest(name));
 }
 
 type Asker = (hostname: string, port: number, text: string) => Promise<Heard>;
@@ -70,20 +71,16 @@ kernelTest("pods reach each other, and each sees the other's own address", async
   expect(heard).toEqual([a.v4, a.v6, a.v4, a.v6]);
 });
 
-kernelTest("the host reaches a pod, which sees the gateway", async () => {
+kernelTest("the host reaches a pod, which sees the host", async () => {
   await using a = await up("a");
   const heard = await serving(a.namespace, () => heardBy(here(), [a.v4, a.v6]));
-  expect(heard).toEqual([gateway4, gateway6, gateway4, gateway6]);
+  expect(heard).toEqual([host4, host6, host4, host6]);
 });
 
-kernelTest("a pod reaches every address of the host, which sees the pod", async () => {
+kernelTest("a pod reaches the host, which sees the pod", async () => {
   await using a = await up("a");
-  const heard = await serving(here(), async () => [
-    ...(await heardBy(a.namespace, [gateway4, gateway6])),
-    (await within(a.namespace, () => tcpAsk(host4, port, "hello"))).from,
-    (await within(a.namespace, () => tcpAsk(host6, port, "hello"))).from,
-  ]);
-  expect(heard).toEqual([a.v4, a.v6, a.v4, a.v6, a.v4, a.v6]);
+  const heard = await serving(here(), () => heardBy(a.namespace, [host4, host6]));
+  expect(heard).toEqual([a.v4, a.v6, a.v4, a.v6]);
 });
 
 kernelTest("a pod reaches the outside, which sees the host", async () => {
@@ -144,14 +141,18 @@ kernelTest("a pod says its addresses", async () => {
 kernelTest("nothing of a pod's network is left, and forwarding is as it was", async () => {
   // The kernel takes its time to end the namespaces of earlier pods.
   const quiet = (traces: readonly string[]) => !traces.some((line) => line.startsWith("pod"));
+  const { host } = machine;
+  const lives = async (act: () => void) => {
+    // What pods have in common goes when a peapod is closed and there are none.
+    await using peapod = host.another({ network: "default" });
+    await using pod = await peapod.up(readPodManifest(manifest("a")), {});
+    act();
+    await pod.down({ graceMs: 0 });
+  };
+  await lives(() => {});
   const before = await eventually(() => machine.traces(), quiet);
   expect(before.filter((line) => line.startsWith("table"))).toEqual([]);
-  {
-    await using a = await up("a");
-    await using b = await up("b");
-    expect(machine.traces().length).toBeGreaterThan(before.length);
-    expect(a.v4).not.toBe(b.v4);
-  }
+  await lives(() => expect(machine.traces().length).toBeGreaterThan(before.length + 5));
   const same = (traces: readonly string[]) => traces.join("\n") === before.join("\n");
   expect(await eventually(() => machine.traces(), same)).toEqual(before);
 });

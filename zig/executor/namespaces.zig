@@ -50,6 +50,7 @@ pub fn enterNamespaces(context: *Context, op: schema.EnterNamespaces) Error!void
     // Made ahead, while the client planned; what it did not make fails here and is told.
     if (wanted == context.host.namespaces_made) return;
     _ = try check(context.report, .unshare, calls.unshare(wanted));
+    context.host.namespaces_made = wanted;
 }
 
 /// A helper owns the new user namespace for as long as it takes to write its maps and open it; the

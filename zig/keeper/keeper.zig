@@ -169,6 +169,8 @@ pub const Keeper = struct {
     /// Descriptors that owners hand on, by their place.
     kept: [protocol.kept_max]Fd,
     sandbox_up: bool,
+    /// A pod without its network is none.
+    network_failed: bool,
     detached: bool,
     /// Nothing of the pod is mounted in the keeper's own namespace.
     pristine: bool,
@@ -216,6 +218,7 @@ pub const Keeper = struct {
         keeper.records = 0;
         keeper.kept = @splat(.none);
         keeper.sandbox_up = false;
+        keeper.network_failed = false;
         keeper.detached = false;
         keeper.pristine = true;
         keeper.housekeeping_due = false;

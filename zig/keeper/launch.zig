@@ -54,6 +54,7 @@ pub fn begin(
     const view = View.init(bytes) catch return request.refuse(keeper, client, .invalid);
     switch (view.header().kind) {
         .sandbox => sandbox.start(keeper, client, wish, view),
+        .network => sandbox.makeNetwork(keeper, client, wish, view),
         .teardown => sandbox.keepTeardown(keeper, client, wish, bytes),
         .update => sandbox.runUpdate(keeper, client, wish, view),
         .container => if (keeper.connections[index].owner)

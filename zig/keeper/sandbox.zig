@@ -1,4 +1,5 @@
-//! The plans that start no process: the sandbox, its teardown, an update of one that runs.
+//! The plans that start no process: the sandbox and its network, its teardown, an update of one
+//! that runs.
 
 const calls = @import("../kernel/calls.zig");
 const schema = @import("../plan/schema.zig");
@@ -15,7 +16,8 @@ const Client = keeper_file.Client;
 const Launch = keeper_file.Launch;
 
 pub fn start(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
-    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    const too_late = keeper.sandbox_up or keeper.ending != .no;
+    if (too_late or keeper.network_failed) return request.refuse(keeper, client, .refused);
     const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     keeper.detached = wish.flags.detached;
     keeper.grace_ms = wish.grace_ms;
@@ -27,6 +29,21 @@ pub fn start(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view
     if (!done) undo.undo(&launch.context, launch.report.operation);
     keeper.sandbox_up = done;
     keeper.housekeeping_due = done;
+    launch_file.sendTrace(keeper, client, launch);
+    if (done and wish.flags.quiet) return;
+    launch_file.sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
+}
+
+/// Ahead of the sandbox, which does not come up without it.
+pub fn makeNetwork(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
+    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
+    const launch = launch_file.allocate(keeper, view) orelse
+        return request.refuse(keeper, client, .refused);
+    defer launch_file.free(launch);
+
+    const done = if (executor.runPrepare(&launch.context)) true else |_| false;
+    keeper.network_failed = !done;
     launch_file.sendTrace(keeper, client, launch);
     if (done and wish.flags.quiet) return;
     launch_file.sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);

@@ -14,7 +14,7 @@ pub const operations_max = 4096;
 pub const pod_slots = 1056;
 pub const slots_max = pod_slots + 1600;
 
-pub const Kind = enum(u8) { sandbox, container, exec, update, teardown };
+pub const Kind = enum(u8) { sandbox, container, exec, update, teardown, network };
 
 /// Who executes an operation, and where. A plan never goes back to an earlier stage.
 pub const Stage = enum(u8) {
