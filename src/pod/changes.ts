@@ -229,7 +229,7 @@ function imageChanges(
   });
 }
 
-/** Where two values differ, each place once. `field` is a place in a document, and means nothing. */
+/** Where two values differ, each place once. `field` is a place in a text, and means nothing. */
 function differences(from: unknown, to: unknown, path: string): FieldChange[] {
   if (Object.is(from, to)) return [];
   const [a, b] = [entriesOf(from), entriesOf(to)];

@@ -33,6 +33,10 @@ export class RunningContainer implements Container {
     return this.entry.name;
   }
 
+  get kind(): Container["kind"] {
+    return this.entry.kind ?? "container";
+  }
+
   async state(): Promise<ContainerState> {
     return this.#host.state();
   }

@@ -6,11 +6,16 @@ import type { LogEntry } from "./logs/line-joiner.ts";
 import { readLogs } from "./logs/read-logs.ts";
 import type { LogOptions, LogRecord } from "./types.ts";
 
+/** A container's output: one file for each time that it was started, by number. */
 export interface LogSource {
   readonly name: string;
-  readonly logPath: string;
-  /** Settles when the container writes no more. */
-  readonly ended: Promise<unknown>;
+  /** The last one, counting from 0. */
+  readonly attempt: number;
+  pathOf(attempt: number): string;
+  /** Settles when nothing more is written by that one. */
+  ended(attempt: number, signal: AbortSignal): Promise<unknown>;
+  /** The one after it, when it has begun; undefined when there will be none. */
+  successor(attempt: number, signal: AbortSignal): Promise<number | undefined>;
 }
 
 export function followLogs(
@@ -23,12 +28,35 @@ export function followLogs(
   return options.follow ? asTheyCome(readers, stop) : byTime(readers);
 }
 
-async function* readOne(source: LogSource, options: LogOptions): AsyncGenerator<LogRecord> {
+type ReadOptions = LogOptions & { readonly signal: AbortSignal };
+
+/** A follower goes on with what the container writes after a restart, all of it. */
+async function* readOne(source: LogSource, options: ReadOptions): AsyncGenerator<LogRecord> {
+  const first = source.attempt - (options.previous ? 1 : 0);
+  if (first < 0) return;
+  yield* readAttempt(source, first, options);
+  if (!options.follow || options.previous) return;
+  await options.onRunEnded?.(source.name);
+  const { tailLines: _, ...rest } = options;
+  for (let attempt: number | undefined = first; ;) {
+    attempt = await source.successor(attempt, options.signal);
+    if (attempt === undefined) return;
+    yield* readAttempt(source, attempt, rest);
+    await options.onRunEnded?.(source.name);
+  }
+}
+
+async function* readAttempt(
+  source: LogSource,
+  attempt: number,
+  options: ReadOptions,
+): AsyncGenerator<LogRecord> {
+  const path = source.pathOf(attempt);
   const entries = readLogs({
-    directory: dirname(source.logPath),
-    base: basename(source.logPath),
+    directory: dirname(path),
+    base: basename(path),
     follow: options.follow ?? false,
-    ended: source.ended.catch(() => {}),
+    ...(options.follow && { ended: source.ended(attempt, options.signal).catch(() => {}) }),
     ...(options.tailLines !== undefined && { tailLines: options.tailLines }),
     ...(options.sinceMs !== undefined && { sinceMs: options.sinceMs }),
     ...(options.signal && { signal: options.signal }),
@@ -87,8 +115,10 @@ async function* asTheyCome(
         waiting.delete(index);
         continue;
       }
-      waiting.set(index, next(index));
+      // Out of the race until the record is taken: what a reader does next comes after it.
+      waiting.delete(index);
       yield result.value;
+      waiting.set(index, next(index));
     }
   } finally {
     // Readers that wait for a line would hold their files until it comes.

@@ -21,6 +21,7 @@ import type { PodOutcome, WatchedPod } from "./outcome.ts";
 import { endInOrder, untilFinished, untilReady } from "./outcome.ts";
 import { inspectPod } from "./inspect.ts";
 import { secretEnvOf } from "./objects.ts";
+import { logSource } from "./log-sources.ts";
 import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
@@ -240,12 +241,10 @@ export class RunningPod implements Pod {
   logs(options: LogOptions = {}): AsyncIterable<LogRecord> {
     const containers =
       options.container === undefined ? this.#containers : [this.#find(options.container)];
+    const over = () => Promise.race([this.ended, this.finished]);
+    const pod = { state: this.state, directory: this.directory, over };
     return followLogs(
-      containers.map((container) => ({
-        name: container.name,
-        logPath: this.#stateOf(container.entry).logPath,
-        ended: container.exited,
-      })),
+      containers.map((container) => logSource(pod, container)),
       options,
     );
   }

@@ -195,7 +195,12 @@ export interface LogRecord {
 export interface LogOptions {
   /** Default: all. */
   readonly container?: string;
+  /** Past restarts, until no container will write any more. */
   readonly follow?: boolean;
+  /** Called by a follower after the last line of each run of a container. */
+  readonly onRunEnded?: (container: string) => Promise<void>;
+  /** Of the run before the last restart. */
+  readonly previous?: boolean;
   /** Of each container. */
   readonly tailLines?: number;
   /** Epoch milliseconds. */
@@ -318,6 +323,8 @@ export type PodEvent =
 
 export interface Container {
   readonly name: string;
+  /** A sidecar is an init container that goes on running. */
+  readonly kind: "init" | "sidecar" | "container" | "ephemeral";
   /** As last recorded. */
   state(): Promise<ContainerState>;
   /** Resolves when the run that is has ended; rejects when the pod went away before anyone knew. */

@@ -105,9 +105,8 @@ test("usage errors are exit status 2 and say what to do", async () => {
       "the command is missing\n  hint   usage: peapod exec NAME [flags] -- COMMAND [ARGUMENT…]",
     ],
     [
-      ["logs", "-p", "web"],
-      "there is no previous instance: this version of peapod restarts no containers\n" +
-        "  hint   leave out --previous",
+      ["logs", "-p", "-f", "web"],
+      "what was before the last restart grows no more\n  hint   leave out --follow",
     ],
     [
       ["logs", "web", "-c", "app", "--all-containers"],

@@ -16,7 +16,11 @@ import { clean } from "../text.ts";
 const usage = "logs NAME [-c CONTAINER] [flags]";
 
 const flagTable = {
-  follow: { kind: "switch", short: "f", help: "go on until the container has ended" },
+  follow: {
+    kind: "switch",
+    short: "f",
+    help: "go on, past restarts, until nothing more will come",
+  },
   container: {
     kind: "text",
     short: "c",
@@ -52,11 +56,8 @@ export const logs = defineCommand({
     if (flags["all-containers"] && flags.container !== undefined) {
       throw usageError("--container and --all-containers exclude each other");
     }
-    if (flags.previous) {
-      throw usageError(
-        "there is no previous instance: this version of peapod restarts no containers",
-        "leave out --previous",
-      );
+    if (flags.previous && flags.follow) {
+      throw usageError("what was before the last restart grows no more", "leave out --follow");
     }
     await using peapod = await openFromFlags(flags, io);
     await printLogs(await getPod(peapod, name, flags), invocation);
@@ -81,6 +82,7 @@ function logOptions(
 ): LogOptions {
   return {
     follow: flags.follow,
+    previous: flags.previous,
     signal,
     ...(container !== undefined && { container }),
     ...(flags.tail !== undefined && { tailLines: flags.tail }),

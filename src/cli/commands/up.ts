@@ -11,7 +11,8 @@ import { printData } from "../data.ts";
 import { Interrupted } from "../failure.ts";
 import type { FlagTable } from "../flags.ts";
 import { usageError } from "../flags.ts";
-import type { FollowStyle } from "../follow.ts";
+import { Exits } from "../exits.ts";
+import type { FollowEnd, FollowStyle } from "../follow.ts";
 import { followPods } from "../follow.ts";
 import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { manifestFlags, manifestNames, readManifests } from "../manifests.ts";
@@ -33,11 +34,20 @@ const flags = {
   },
   timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
   ...policyFlags,
-  timestamps: { kind: "switch", help: "put the time before every line" },
+  timestamps: { kind: "switch", short: "t", help: "put the time before every line" },
   "no-prefix": {
     kind: "switch",
     aliases: ["no-log-prefix"],
     help: "do not put the container's name before every line",
+  },
+  "abort-on-container-exit": {
+    kind: "switch",
+    help: "end all pods when the first container has ended",
+  },
+  "exit-code-from": {
+    kind: "text",
+    value: "CONTAINER",
+    help: "end all pods when this container has ended, with its exit status",
   },
   trace: {
     kind: "optionalText",
@@ -62,6 +72,7 @@ export const up = defineCommand({
     ["generate-manifest | peapod up -", "a manifest from stdin"],
     ["peapod up -f manifests/ --configmap site.yaml", "all of a directory, and its ConfigMaps"],
     ["peapod up shop.yaml --image-map '*=rootfs:/srv/debian'", "with one root for all images"],
+    ["peapod up --exit-code-from test suite.yaml", "a test beside what it needs"],
     ["peapod up --trace web.yaml", "see where the time goes"],
   ],
   flags,
@@ -70,8 +81,10 @@ export const up = defineCommand({
     const names = manifestNames(operands, invocation.flags.file, usage);
     const { pods: specs, jobs, documents } = await readManifests(names, invocation.flags);
     noteInertObjects(documents, io);
+    const end = followEnd(invocation, specs);
     if (jobs.length > 0 && invocation.flags.detach) throw detachedJobs(jobs);
     await using peapod = await openFromFlags(invocation.flags, io, policyOptions(invocation.flags));
+    using exits = new Exits(peapod);
     const pods = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
     if (invocation.flags.detach) return await printObjects(pods, invocation);
@@ -79,9 +92,10 @@ export const up = defineCommand({
       io,
       hasPrefix: !invocation.flags["no-prefix"],
       timestamps: invocation.flags.timestamps,
+      exits,
     };
     // Awaited here: the pods must not be disposed of while they are followed.
-    if (jobs.length === 0) return await followPods(pods, style);
+    if (jobs.length === 0) return await followPods(pods, style, end);
     return await followAll(peapod, pods, jobs, style, invocation);
   },
 });
@@ -101,6 +115,18 @@ async function followAll(
   ]);
   for (const end of ends) if (end.status === "rejected") throw end.reason;
   return ends.map((end) => (end.status === "fulfilled" ? end.value : 1)).find((n) => n !== 0) ?? 0;
+}
+
+function followEnd({ flags: given }: Up, specs: readonly PodSpec[]): FollowEnd {
+  const exitCodeFrom = given["exit-code-from"];
+  const names = specs.flatMap(({ containers }) => containers.map(({ name }) => name));
+  if (exitCodeFrom !== undefined && !names.includes(exitCodeFrom)) {
+    throw usageError(
+      `--exit-code-from: no container is called ${JSON.stringify(exitCodeFrom)}`,
+      `there are ${names.join(", ")}`,
+    );
+  }
+  return { abortOnExit: given["abort-on-container-exit"], exitCodeFrom };
 }
 
 function detachedJobs(jobs: readonly JobSpec[]): Error {
