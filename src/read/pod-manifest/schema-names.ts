@@ -7,6 +7,9 @@ import { DnsSubdomain, IpAddress, Search } from "./text.ts";
 
 /** What resolv.conf takes: resolvers of the libc read no more. */
 const nameserversMax = 3;
+/** More would be another option of resolv.conf, or another line. */
+const word = /^[!-~]*$/;
+const oneWord = "must be one word";
 const searchesMax = 32;
 
 export const DnsPolicy = once(() =>
@@ -20,8 +23,8 @@ export const DnsConfig = once(() =>
     options: later(() =>
       listOf(
         fields({
-          name: z.string().min(1, "required value"),
-          value: later(() => z.string()),
+          name: z.string().min(1, "required value").regex(word, oneWord),
+          value: later(() => z.string().regex(word, oneWord)),
         }),
       ),
     ),
