@@ -32,9 +32,11 @@ async function buildJs(): Promise<void> {
   writeFileSync(join(root, "dist/js/LICENSES.txt"), licences());
 }
 
+const bundledPackages = ["zod", "yaml", "typebox", "dns-packet", "@leichtgewicht/ip-codec"];
+
 /** Of what is bundled: their authors ask that the text goes with every copy. */
 function licences(): string {
-  const bundled = ["zod", "yaml", "typebox"].map((name) => {
+  const bundled = bundledPackages.map((name) => {
     const folder = join(root, "node_modules", name);
     const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry));
     if (file === undefined) throw new StepError(`${name} has no license file`);

@@ -2,6 +2,7 @@
 
 export type * from "./pod/types.ts";
 export type { KeptVolume } from "./pod/kept-volumes.ts";
+export type * from "./pod/description-types.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";
 export type {
   ManifestDocument,

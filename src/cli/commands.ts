@@ -46,6 +46,18 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "what containers use, one table after the other",
     load: async () => (await import("./commands/top.ts")).stats,
   },
+  describe: {
+    summary: "why a pod is as it is, on one page",
+    load: async () => (await import("./commands/describe.ts")).describe,
+  },
+  events: {
+    summary: "what happened to pods",
+    load: async () => (await import("./commands/events.ts")).events,
+  },
+  wait: {
+    summary: "wait until pods are ready, have finished, or have gone",
+    load: async () => (await import("./commands/wait.ts")).wait,
+  },
   logs: {
     summary: "print what containers wrote",
     load: async () => (await import("./commands/logs.ts")).logs,

@@ -24,6 +24,7 @@ export class Interrupted extends Error {
 
 const statusOfCode: Readonly<Record<string, number>> = {
   "cli.usage": 2,
+  "wait.timed-out": 1,
   "container.not-executable": 126,
   "container.not-found": 127,
 };

@@ -263,6 +263,10 @@ const entries = {
     meaning: "A launch did not finish in time; it was undone.",
     hint: "a volume's source may not answer; allow more with --timeout",
   },
+  "wait.timed-out": {
+    meaning: "What was waited for did not come true in time.",
+    hint: "peapod describe says why a pod is as it is; wait longer with --timeout",
+  },
   "launch.aborted": { meaning: "The caller gave up a launch; it was undone.", hint: "no hint" },
   "launch.too-large": {
     meaning: "A container's plan is larger than a keeper accepts.",

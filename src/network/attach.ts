@@ -75,6 +75,7 @@ function describeNetwork(
   return {
     podIPs: addresses.map(({ podText }) => podText),
     hostIPs: addresses.map(({ pod, gateway }) => formatAddress(hostAddress(pod.length) ?? gateway)),
+    nameservers: addresses.slice(0, 1).map(({ gatewayText }) => gatewayText),
     link: {
       name: wish.name,
       claim: claimed.claim,

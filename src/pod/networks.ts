@@ -2,6 +2,7 @@
 // pod that gets one.
 
 import { existsSync } from "node:fs";
+import { PodError } from "../errors/pod-error.ts";
 import type { HostNetwork } from "../network/host-network.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
 import { noNetwork } from "../spec/network.ts";
@@ -23,6 +24,7 @@ export interface NetworksOptions {
 export class Networks implements AsyncDisposable {
   readonly #options: NetworksOptions;
   #opened: Promise<HostNetwork> | undefined;
+  #serving: Promise<AsyncDisposable | undefined> | undefined;
 
   constructor(options: NetworksOptions) {
     this.#options = options;
@@ -73,7 +75,20 @@ export class Networks implements AsyncDisposable {
     detachPod(network, link);
   }
 
+  /** Names of pods, for as long as this process has some. Off every path that somebody waits on. */
+  serveNames({ network }: { readonly network?: object | undefined }): void {
+    if (!network || this.#options.mode !== "default") return;
+    this.#serving ??= this.#serve().catch(() => undefined);
+  }
+
+  async #serve(): Promise<AsyncDisposable | undefined> {
+    const { state } = this.#options;
+    const { openNameServer } = await import("../network/name-server.ts");
+    return openNameServer(state);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    await (await this.#serving)?.[Symbol.asyncDispose]();
     const network = await this.#opened;
     network?.rules[Symbol.dispose]();
   }
@@ -114,4 +129,13 @@ export async function removeNetwork(state: HostPath): Promise<void> {
   const { removeTable } = await import("../network/make-table.ts");
   using _ = network.rules;
   removeTable(network);
+}
+
+export function networkMode(text: string | undefined): NetworkMode {
+  if (text === undefined || text === "default" || text === "none") return text ?? "default";
+  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
+  throw new PodError({
+    code: "network.unknown",
+    message: `${JSON.stringify(text)} is no network of pods`,
+  });
 }

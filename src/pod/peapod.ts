@@ -16,8 +16,7 @@ import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
-import type { NetworkMode } from "./networks.ts";
-import { leaveNetworks, Networks, removeNetwork } from "./networks.ts";
+import { leaveNetworks, networkMode, Networks, removeNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
@@ -131,17 +130,18 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
-      const ending = pod.ended
-        .catch(() => {})
-        .then(() => {
-          this.#own.delete(pod);
-          this.#weighLater();
-          release();
-          return leaveNetworks(this.places.state);
-        })
-        .catch(() => {}) // Tried again by the next to end a pod.
-        .finally(() => this.#ending.delete(ending));
-      this.#ending.add(ending);
+      this.#networks?.serveNames(pod.state);
+      // Not before it has ended: closing does not wait for pods that live on.
+      const whenEnded = (): void => {
+        this.#own.delete(pod);
+        this.#weighLater();
+        release();
+        const ending = leaveNetworks(this.places.state)
+          .catch(() => {}) // Tried again by the next to end a pod.
+          .finally(() => this.#ending.delete(ending));
+        this.#ending.add(ending);
+      };
+      pod.ended.then(whenEnded, whenEnded);
       return pod;
     } catch (error) {
       release();
@@ -305,7 +305,10 @@ export class PodHost implements AsyncDisposable {
   /** For an agent: see `ownPod`. */
   async own(uid: string, signal: AbortSignal): Promise<"done" | "not-yet"> {
     const { ownPod } = await import("./own.ts");
-    const open = (state: PodState) => this.#opened(uid, state);
+    const open = (state: PodState) => {
+      this.#networks?.serveNames(state);
+      return this.#opened(uid, state);
+    };
     return ownPod(`${this.places.state}/pods/${uid}`, open, signal);
   }
 
@@ -386,13 +389,4 @@ function wantsStore(spec: PodSpec): boolean {
 
 function qualified(pod: { readonly namespace: string; readonly name: string }): string {
   return `${pod.namespace}/${pod.name}`;
-}
-
-function networkMode(text: string | undefined): NetworkMode {
-  if (text === undefined || text === "default" || text === "none") return text ?? "default";
-  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
-  throw new PodError({
-    code: "network.unknown",
-    message: `${JSON.stringify(text)} is no network of pods`,
-  });
 }

@@ -224,10 +224,10 @@ export class RunningPod implements Pod {
     return client;
   }
 
-  async object(): Promise<Readonly<Record<string, unknown>>> {
-    const { podObject, readPodView } = await import("./status.ts");
-    return podObject(readPodView(this.state, this.directory));
-  }
+  readonly object = async () =>
+    (await import("./status.ts")).readPodObject(this.state, this.directory);
+  readonly describe = async () =>
+    (await import("./status/description.ts")).readDescription(this.state, this.directory);
 
   async inspect(): Promise<PodInspection> {
     const record = readRecord(this.directory);

@@ -42,6 +42,10 @@ export function readPodView(state: PodState, directory: string): PodView {
   return viewPod(state, readRecord(directory), readJournal(directory));
 }
 
+export function readPodObject(state: PodState, directory: string): Json {
+  return podObject(readPodView(state, directory));
+}
+
 export function podObject(view: PodView): Json {
   const { state, journal } = view.facts;
   const metadata = asJson(state.manifest["metadata"]);

@@ -349,6 +349,8 @@ export interface Pod extends AsyncDisposable {
   container(name: string): Container;
   /** A v1 Pod with its status. */
   object(): Promise<Readonly<Record<string, unknown>>>;
+  /** Why it is as it is. */
+  describe(): Promise<import("./description-types.ts").PodDescription>;
   inspect(): Promise<PodInspection>;
   stats(): Promise<readonly ContainerStats[]>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;

@@ -53,7 +53,8 @@ function baseOf({ spec, host, cluster, warn }: DnsInput): ResolvConfInput {
   const { domain } = cluster;
   const own = [`${spec.namespace}.svc.${domain}`, `svc.${domain}`, domain];
   return {
-    nameservers: cluster.nameservers,
+    // The host's own behind them: names of the world go on when nobody is there to pass them on.
+    nameservers: [...cluster.nameservers, ...host().nameservers].slice(0, nameserversMax),
     searches: [...own, ...host().searches],
     options: ["ndots:5"],
   };

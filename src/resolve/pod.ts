@@ -74,7 +74,9 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
       return readVolumeFile(directory, path);
     },
   };
-  const { cluster = noCluster, warn } = options;
+  const { warn } = options;
+  const { nameservers = [] } = network;
+  const cluster = options.cluster ?? { ...noCluster, nameservers };
   const names = resolveNames({ spec, podIPs: network.podIPs, cluster, warn });
   const source: ContainerSource = {
     texts,

@@ -17,6 +17,8 @@ export interface ResolvedNetwork {
   readonly podIPs: readonly string[];
   /** Of the host, in the same order; also of a pod with the host's network. */
   readonly hostIPs: readonly string[];
+  /** Addresses of the host at which pods find a name server; none where nobody is there. */
+  readonly nameservers?: readonly string[];
   readonly link?: ResolvedLink;
 }
 

@@ -1,0 +1,83 @@
+// The command line about why a pod is as it is: describe, events, wait.
+
+import { afterAll, beforeAll, expect } from "bun:test";
+import type { CliHost } from "../support/cli-host.ts";
+import { openCliHost } from "../support/cli-host.ts";
+import { hostMissing } from "../support/host.ts";
+import { testOrSkip } from "../support/must-run.ts";
+
+const test = testOrSkip(hostMissing === undefined, hostMissing ?? "");
+
+let cli: CliHost;
+beforeAll(async () => {
+  if (hostMissing === undefined) cli = await openCliHost();
+});
+afterAll(() => cli?.[Symbol.asyncDispose](), 60_000);
+
+const peapod = (...words: string[]) => cli.run(words);
+const forever = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
+
+async function up(name: string, scripts: Readonly<Record<string, string>>) {
+  const { err, status } = await peapod("up", "-d", cli.manifest(name, scripts));
+  if (status !== 0) throw new Error(err);
+  return { [Symbol.asyncDispose]: async () => void (await peapod("down", name)) };
+}
+
+test("describe shows a running pod, events its start", async () => {
+  await using _ = await up("plain", { app: forever });
+  const { out, err, status } = await peapod("describe", "plain");
+  expect({ err, status }).toEqual({ err: "", status: 0 });
+  expect(out).toMatch(/^Name: +plain\nNamespace: +default\n/);
+  expect(out).toMatch(/^ {4}State: +Running\n {6}Started: +\w{3}, \d\d \w{3} \d{4} /m);
+  expect(out).toMatch(/^ {2}Normal +Started +\d+s +peapod +Started container app$/m);
+  const events = await peapod("events", "plain");
+  expect(events.out).toMatch(
+    /^LAST SEEN +TYPE +REASON +OBJECT +MESSAGE\n\d+s +Normal +Started +pod\/plain +Started container app\n$/,
+  );
+  const list = JSON.parse((await peapod("events", "plain", "-o", "json")).out);
+  expect(list).toMatchObject({
+    ...{ apiVersion: "v1", kind: "List" },
+    items: [
+      {
+        ...{ apiVersion: "v1", kind: "Event", type: "Normal", reason: "Started", count: 1 },
+        involvedObject: { kind: "Pod", name: "plain", fieldPath: "spec.containers{app}" },
+      },
+    ],
+  });
+  expect((await peapod("events", "--types", "Warning")).out).toBe("");
+});
+
+test("wait for a condition that is there, and for one that does not come", async () => {
+  await using _ = await up("ready", { app: forever });
+  expect(await peapod("wait", "ready", "--for=condition=Ready")).toEqual({
+    ...{ out: "pod/ready condition met\n", err: "", status: 0 },
+  });
+  expect(
+    await peapod("wait", "ready", "--for=jsonpath={.status.phase}=Failed", "--timeout", "100ms"),
+  ).toEqual({
+    out: "",
+    err:
+      "error[wait.timed-out] ready: .status.phase is not Failed after 100ms\n" +
+      "  hint   peapod describe says why a pod is as it is; wait longer with --timeout\n",
+    status: 1,
+  });
+  const usage = await peapod("wait", "ready", "--for=lunch");
+  expect(usage.status).toBe(2);
+  expect(usage.err).toContain('"lunch" is nothing to wait for');
+});
+
+test("wait for the end of a pod's work has its exit status", async () => {
+  await using _ = await up("job", { good: "exit 0", bad: "sleep 0.2; exit 7" });
+  expect(await peapod("wait", "job")).toEqual({
+    ...{ out: "pod/job finished\n", err: "", status: 7 },
+  });
+});
+
+test("wait for a pod to be gone, also one that never was", async () => {
+  await using _ = await up("leaving", { app: forever });
+  const waiting = peapod("wait", "leaving", "--for=delete");
+  await Bun.sleep(200);
+  await peapod("down", "leaving");
+  expect(await waiting).toEqual({ out: "pod/leaving deleted\n", err: "", status: 0 });
+  expect(await peapod("wait", "leaving", "--for=delete")).toEqual({ out: "", err: "", status: 0 });
+});
