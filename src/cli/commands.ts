@@ -78,6 +78,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "everything about a pod, as JSON",
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
+  net: {
+    summary: "addresses of pods, their ports on the host, their traffic",
+    load: async () => (await import("./commands/net.ts")).net,
+  },
   ns: {
     summary: "which kernel namespaces and control groups a pod has",
     load: async () => (await import("./commands/ns.ts")).ns,

@@ -23,13 +23,7 @@ const [prefix4Max, prefix6Max] = [28, 96];
 
 export function setUpNetwork(state: HostPath, wish: NetworkWish): NetworkRecord {
   mkdirSync(state, { recursive: true, mode: 0o700 });
-  const lacks: string[] = [];
-  const hasLinks = tryPart(lacks, "pods have only loopback", probeLinks);
-  const hasRules =
-    hasLinks &&
-    tryPart(lacks, "pods do not reach beyond this host, and publish no ports", probeRules);
-  const hasV6 = isV6On();
-  if (!hasV6) lacks.push("this host has no IPv6, and so its pods have none");
+  const { hasLinks, hasRules, hasV6, lacks } = examineHost();
   const [range4, range6] = chooseRanges(wish, hasV6);
   const record: NetworkRecord = {
     version: 1,
@@ -43,6 +37,18 @@ export function setUpNetwork(state: HostPath, wish: NetworkWish): NetworkRecord 
     switched: readRecord(state)?.switched ?? [],
   };
   return writeRecord(state, record, wish);
+}
+
+/** What this host can do for the network of pods, found out by trying. */
+export function examineHost(): Pick<NetworkRecord, "hasLinks" | "hasRules" | "lacks"> & {
+  readonly hasV6: boolean;
+} {
+  const lacks: string[] = [];
+  const hasLinks = tryPart(lacks, "pods have only loopback", probeLinks);
+  const hasRules =
+    hasLinks &&
+    tryPart(lacks, "pods do not reach beyond this host, and publish no ports", probeRules);
+  return { hasLinks, hasRules, hasV6: isV6On(), lacks };
 }
 
 /** Two processes may be first: the second takes what the first has written. */

@@ -6,6 +6,7 @@ import { PodError } from "../errors/pod-error.ts";
 import * as host from "../native/host.ts";
 import { library } from "../native/library.ts";
 import { oldestKernel, resolveHostFacts } from "../resolve/host-facts.ts";
+import { examineHost as examineNetworkOfHost } from "../network/setup.ts";
 import { PodHost } from "./peapod.ts";
 import type { OpenOptions } from "./types.ts";
 
@@ -28,6 +29,7 @@ export function examineHost(options: OpenOptions): DoctorFinding[] {
     examineUsr(),
     ...examineDirectories(options),
     examineUserNamespaces(),
+    examineNetwork(),
   ];
 }
 
@@ -149,6 +151,20 @@ function nearest(path: string): string {
   while (current !== "" && !existsSync(current))
     current = current.slice(0, current.lastIndexOf("/"));
   return current === "" ? "/" : current;
+}
+
+function examineNetwork(): DoctorFinding {
+  if (process.getuid?.() !== 0) return ok("network", "not looked at without root");
+  const { hasV6, lacks } = examineNetworkOfHost();
+  const [problem] = lacks;
+  const families = hasV6 ? "IPv4 and IPv6" : "IPv4; this host has no IPv6";
+  if (problem === undefined) return ok("network", `addresses, ports and a way out: ${families}`);
+  return lack(
+    "network",
+    problem,
+    "pods have less of a network than in Kubernetes",
+    "load the kernel modules veth and nf_tables, and give peapod CAP_NET_ADMIN",
+  );
 }
 
 function examineUserNamespaces(): DoctorFinding {

@@ -1,5 +1,7 @@
 // What there is of a pod on its host: processes, groups, namespaces.
 
+import { readPodNetwork } from "./network-info.ts";
+import type { PodState } from "./read-state.ts";
 import type { KeeperRecord } from "./record.ts";
 import { isKeeperAlive, namespacesOf } from "./record.ts";
 import type { ContainerState, PodInspection } from "./types.ts";
@@ -10,8 +12,10 @@ export function inspectPod(
   cgroup: string,
   record: KeeperRecord | undefined,
   states: readonly ContainerState[],
+  state: Pick<PodState, "network">,
 ): PodInspection {
   const keeperPid = isKeeperAlive(record) ? record.keeperPid : 0;
+  const network = readPodNetwork(state, keeperPid);
   return {
     pod,
     sandbox: {
@@ -20,6 +24,7 @@ export function inspectPod(
       cgroup,
       lifetime: record?.isDetached ? "detached" : "owner",
       namespaces: namespacesOf(keeperPid),
+      ...(network && { network }),
     },
     containers: states.map(({ name, id, pid, cgroup: own, logPath }) => ({
       ...{ name, id, pid, cgroup: own, logPath },

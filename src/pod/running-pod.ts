@@ -231,7 +231,8 @@ export class RunningPod implements Pod {
 
   async inspect(): Promise<PodInspection> {
     const record = readRecord(this.directory);
-    return inspectPod(await this.object(), this.uid, this.#group, record, this.#states());
+    const object = await this.object();
+    return inspectPod(object, this.uid, this.#group, record, this.#states(), this.state);
   }
 
   async stats(): Promise<readonly ContainerStats[]> {

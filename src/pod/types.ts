@@ -4,6 +4,7 @@
 import type { PodOutcome } from "./outcome.ts";
 import type { ImageLayer, PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
+import type { PodNetwork } from "./network-info.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
@@ -265,6 +266,7 @@ export interface PodInspection {
     readonly cgroup: string;
     readonly lifetime: "owner" | "detached";
     readonly namespaces: NamespaceInodes;
+    readonly network?: PodNetwork;
   };
   readonly containers: readonly {
     readonly name: string;

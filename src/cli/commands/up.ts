@@ -33,6 +33,12 @@ const flags = {
     help: "leave the pods running; print their names when all containers have started",
   },
   timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
+  publish: {
+    kind: "texts",
+    short: "p",
+    value: "[IP:]HOST:CONTAINER[/PROTOCOL]",
+    help: "a port of the host for one of the pod, besides those of the manifest",
+  },
   ...policyFlags,
   timestamps: { kind: "switch", short: "t", help: "put the time before every line" },
   "no-prefix": {
@@ -73,21 +79,23 @@ export const up = defineCommand({
     ["peapod up -f manifests/ --configmap site.yaml", "all of a directory, and its ConfigMaps"],
     ["peapod up shop.yaml --image-map '*=rootfs:/srv/debian'", "with one root for all images"],
     ["peapod up --exit-code-from test suite.yaml", "a test beside what it needs"],
+    ["peapod up -p 8080:80 web.yaml", "port 80 of the pod is port 8080 of the host"],
     ["peapod up --trace web.yaml", "see where the time goes"],
   ],
   flags,
   run: async (invocation) => {
     const { operands, io } = invocation;
     const names = manifestNames(operands, invocation.flags.file, usage);
-    const { pods: specs, jobs, documents } = await readManifests(names, invocation.flags);
+    const { pods, jobs, documents } = await readManifests(names, invocation.flags);
+    const specs = await published(pods, invocation.flags.publish);
     noteInertObjects(documents, io);
     const end = followEnd(invocation, specs);
     if (jobs.length > 0 && invocation.flags.detach) throw detachedJobs(jobs);
     await using peapod = await openFromFlags(invocation.flags, io, policyOptions(invocation.flags));
     using exits = new Exits(peapod);
-    const pods = await startAll(peapod, specs, invocation);
-    if (invocation.flags.trace !== undefined) await writeTraces(pods, invocation);
-    if (invocation.flags.detach) return await printObjects(pods, invocation);
+    const started = await startAll(peapod, specs, invocation);
+    if (invocation.flags.trace !== undefined) await writeTraces(started, invocation);
+    if (invocation.flags.detach) return await printObjects(started, invocation);
     const style = {
       io,
       hasPrefix: !invocation.flags["no-prefix"],
@@ -95,10 +103,24 @@ export const up = defineCommand({
       exits,
     };
     // Awaited here: the pods must not be disposed of while they are followed.
-    if (jobs.length === 0) return await followPods(pods, style, end);
-    return await followAll(peapod, pods, jobs, style, invocation);
+    if (jobs.length === 0) return await followPods(started, style, end);
+    return await followAll(peapod, started, jobs, style, invocation);
   },
 });
+
+/** A port is one pod's. */
+async function published(
+  pods: readonly PodSpec[],
+  words: readonly string[],
+): Promise<readonly PodSpec[]> {
+  if (words.length === 0) return pods;
+  const [spec, ...others] = pods;
+  if (!spec || others.length > 0) {
+    throw usageError(`--publish is for one pod, and there are ${pods.length}`);
+  }
+  const { withPublished } = await import("../publish.ts");
+  return [withPublished(spec, words)];
+}
 
 async function followAll(
   peapod: Peapod,
