@@ -1,3 +1,3 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xd562d023d2271786n;
+export const layoutHash = 0x63ffad20579401a1n;

@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0xd562d023d2271786n;
+export const layoutHash = 0x63ffad20579401a1n;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -835,5 +835,13 @@ export const ops = {
     stages: ["exec"],
     size: 8,
     fields: {},
+  },
+  keep_message: {
+    tag: 47,
+    stages: ["build"],
+    size: 8,
+    fields: {
+      target: { type: "text", offset: 0 },
+    },
   },
 } as const;

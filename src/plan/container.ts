@@ -66,6 +66,7 @@ export function planContainer(
       ...planKernelFiles(container),
       ...shared.build,
       ...volumes.build,
+      ...planMessage(container),
       ...planEnter(container, facts, options.enter ?? "enter_by_move"),
       ...steps("limit", container.field, planLimits(facts, limitedOf(container))),
       ...planExec(container),
@@ -77,6 +78,14 @@ export function planContainer(
     deadlineMs: pod.deadlineMs,
     mayHang: mountsMayHang(pod, container),
   };
+}
+
+/** Its directory is the container's own; a volume there is what the user wants there. */
+function planMessage({ field, messagePath, mounts }: ResolvedContainer): Step[] {
+  if (mounts.some(({ target }) => target === "/dev" || target === messagePath)) return [];
+  return steps("build", `${field}.terminationMessagePath`, [
+    { op: "keep_message", target: messagePath },
+  ]);
 }
 
 function planGroup(

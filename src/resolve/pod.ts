@@ -191,6 +191,7 @@ function resolveContainer(
     mounts: container.volumeMounts.map((mount) =>
       resolveMount({ fields: texts, facts, options, resources }, container, mount, own, volumes),
     ),
+    messagePath: container.life.terminationMessage.path,
     stdin: container.stdin,
     stdinOnce: container.stdinOnce,
     readOnlyRoot: container.readOnlyRoot,

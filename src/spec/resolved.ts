@@ -154,6 +154,8 @@ export interface ResolvedContainer {
   readonly resources: ContainerResources;
   readonly oomScoreAdj: number;
   readonly mounts: readonly ResolvedMount[];
+  /** The file for its last words. */
+  readonly messagePath: string;
   readonly stdin: boolean;
   readonly stdinOnce: boolean;
   readonly readOnlyRoot: boolean;

@@ -1,10 +1,12 @@
 //! Operations of the `build` stage: the child, alone in fresh namespaces, puts together what
 //! `prepare` opened.
 
+const std = @import("std");
 const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
 const schema = @import("../plan/schema.zig");
 const Context = @import("context.zig").Context;
+const limit = @import("limit.zig");
 const mounts = @import("mounts.zig");
 const report_file = @import("report.zig");
 const linux = calls.linux;
@@ -37,6 +39,34 @@ pub fn attach(context: *Context, op: schema.Attach) Error!void {
     defer target.close();
 
     try mounts.attach(report, tree, target.raw);
+}
+
+pub const message_path = "/dev/termination-log";
+
+/// Where a volume was mounted over /dev there is no file that would be ours: then nobody reads it.
+pub fn keepMessage(context: *Context, op: schema.KeepMessage) Error!void {
+    const report = context.report;
+    const rc = calls.openat2(context.root.raw, message_path[1..], .{
+        .flags = calls.O_RDWR | calls.O_CREAT | calls.O_NOFOLLOW | calls.O_CLOEXEC,
+        .mode = 0o666,
+        .resolve = calls.RESOLVE_IN_ROOT | calls.RESOLVE_NO_SYMLINKS,
+    });
+    const file: Fd = .from(try check(report, .openat2, rc));
+    defer file.close();
+
+    const target = context.view.text(op.target);
+    if (!std.mem.eql(u8, target, message_path)) {
+        const flags = calls.OPEN_TREE_CLONE | calls.OPEN_TREE_CLOEXEC | calls.AT_EMPTY_PATH;
+        const cloned = calls.open_tree(file.raw, "", flags);
+        const tree: Fd = .from(try check(report, .open_tree, cloned));
+        defer tree.close();
+
+        const place = try context.kernelPlace(target, .make_file);
+        defer place.close();
+
+        try mounts.attach(report, tree.raw, place.raw);
+    }
+    try limit.sendDescriptor(context, file.raw, .message);
 }
 
 pub fn mount(context: *Context, op: schema.Mount) Error!void {

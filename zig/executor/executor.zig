@@ -161,6 +161,7 @@ fn run(context: *Context, step: Step) Error!void {
         .make_device => |op| try build.makeDevice(context, op),
         .mount => |op| try build.mount(context, op),
         .attach => |op| try build.attach(context, op),
+        .keep_message => |op| try build.keepMessage(context, op),
         .mask => |op| try enter.mask(context, op),
         .make_read_only => |op| try enter.makeReadOnly(context, op),
         .enter_by_move => try enter.enterByMove(context),

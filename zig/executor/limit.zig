@@ -49,7 +49,7 @@ pub fn openTerminal(context: *Context, op: schema.OpenTerminal) Error!void {
     for (0..3) |number| {
         _ = try check(report, .dup3, linux.dup2(slave.raw, @intCast(number)));
     }
-    try sendDescriptor(context, master.raw);
+    try sendDescriptor(context, master.raw, .terminal);
 }
 
 /// A character device 5:2 that a devpts serves; nothing else is a terminal's master.
@@ -66,8 +66,8 @@ fn verifyMaster(context: *Context, master: i32) Error!void {
     if (!is_ptmx) return report_file.fail(report, .verify, .NOTTY);
 }
 
-fn sendDescriptor(context: *Context, fd: i32) Error!void {
-    var byte: [1]u8 = .{'t'};
+pub fn sendDescriptor(context: *Context, fd: i32, what: report_file.Passed) Error!void {
+    var byte: [1]u8 = .{@intFromEnum(what)};
     var part: std.posix.iovec_const = .{ .base = &byte, .len = 1 };
     const Control = extern struct { len: usize, level: i32, type: i32, fd: i32, _: i32 = 0 };
     const control: Control = .{

@@ -10,6 +10,9 @@ const linux = calls.linux;
 pub const Call = protocol.Call;
 pub const trace_max = 480;
 
+/// What a child passes to the keeper over its status socket: the byte that the descriptor rides on.
+pub const Passed = enum(u8) { terminal = 't', message = 'm', _ };
+
 pub const Report = extern struct {
     failed: u32 = 0,
     /// Past its gate: an end of the status socket now means exec'd.

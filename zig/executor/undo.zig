@@ -83,7 +83,7 @@ fn undoOne(context: *Context, op: schema.Op) void {
         .attach, .mask, .make_read_only, .enter_by_move, .enter_by_pivot, .set_rlimit => {},
         .set_oom_score, .set_label, .give_streams, .open_terminal, .drop_bounding => {},
         .set_user, .set_capabilities, .set_no_new_privileges, .set_seccomp, .exec => {},
-        .exec_pause => {},
+        .exec_pause, .keep_message => {},
     }
 }
 

@@ -65,6 +65,8 @@ fn kill(keeper: *Keeper) void {
         const now = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
         keeper.wakeAt(process, now + helper_patience_ns);
     }
+    // While the container still holds what its file lies on, giving that up costs nothing.
+    for (keeper.used()) |*process| if (process.state != .free) process.message.release();
     // Whoever waited for a disk or a client does so no longer.
     for (keeper.used()) |*process| leave.finish(keeper, process);
 }

@@ -93,6 +93,8 @@ pub const Process = struct {
     /// Pipes that have been made wider: 1 is `out`, 2 is `err`.
     wide: u2 = 0,
     log: context_file.LogTarget = .{},
+    /// Its last words: a file of the container's own.
+    message: Fd = .none,
     /// Outlives the plan's slot, for rotation.
     log_directory: Fd = .none,
     /// Came with the launch: the process's own streams, or with a terminal the client's ends.

@@ -181,7 +181,9 @@ pub fn continueWithSpawn(keeper: *Keeper, process: *Process) void {
     keepProcess(process, context);
     const index = keeper.indexOf(process);
     keeper_file.watch(keeper, process.pidfd.raw, .pidfd, index, linux.EPOLL.IN);
-    keeper_file.watch(keeper, process.status.raw, .status, index, linux.EPOLL.IN);
+    // Its end is always told; what it says before can wait until then, but for a terminal.
+    const events: u32 = if (process.flags.terminal) linux.EPOLL.IN else 0;
+    keeper_file.watch(keeper, process.status.raw, .status, index, events);
 }
 
 /// While the child builds, or when it was faster, before anybody hears of it: the log is there
@@ -206,6 +208,7 @@ pub fn runLater(keeper: *Keeper, process: *Process) error{Syscall}!void {
         process.log.file.raise(first_high);
         process.log_directory.raise(first_high);
         process.cgroup.raise(first_high);
+        process.message.raise(first_high);
     }
     context.log.file = .none;
     stream.watch(keeper, process);
@@ -238,7 +241,11 @@ fn keepProcess(process: *Process, context: *Context) void {
 /// The status socket spoke: a terminal's master arrives, or its end, which means exec'd or dead.
 pub fn onStatus(keeper: *Keeper, process: *Process) void {
     const launch = process.launch orelse return;
-    if (stream.receiveTerminal(keeper, process)) return;
+    while (true) switch (stream.hear(keeper, process)) {
+        .nothing => return,
+        .something => {},
+        .end => break,
+    };
     keeper_file.unwatch(keeper, process.status.raw);
     process.status.release();
     adoptInner(keeper, process);

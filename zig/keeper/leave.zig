@@ -42,6 +42,7 @@ pub fn onExit(keeper: *Keeper, process: *Process) void {
     process.pidfd.release();
     process.state = .leaving;
     measure(process);
+    if (process.message.isOpen()) record.writeMessage(keeper, process);
     removeGroup(keeper, process) catch {
         // What the process leaves behind goes with it; at the pod's end the whole group has been
         // killed already.

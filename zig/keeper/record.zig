@@ -4,6 +4,7 @@
 const std = @import("std");
 const calls = @import("../kernel/calls.zig");
 const Fd = @import("../kernel/fd.zig").Fd;
+const schema = @import("../plan/schema.zig");
 const protocol = @import("../plan/protocol.zig");
 const layout = @import("../plan/layout.zig");
 const keeper_file = @import("keeper.zig");
@@ -91,4 +92,28 @@ fn placeOf(keeper: *Keeper, process: *const Process) u32 {
     };
     keeper.records += 1;
     return keeper.records - 1;
+}
+
+const message_bytes_max = 4096;
+
+/// What the container has left as its last words; no file for none. Named by process and attempt.
+pub fn writeMessage(keeper: *Keeper, process: *Process) void {
+    defer process.message.release();
+
+    var text: [message_bytes_max]u8 = undefined;
+    const rc = linux.pread(process.message.raw, &text, text.len, 0);
+    if (linux.errno(rc) != .SUCCESS or rc == 0) return;
+    var buffer: [40]u8 = undefined;
+    const name = std.fmt.bufPrintZ(&buffer, "message.{d}.{d}", .{
+        process.id, process.attempt,
+    }) catch return;
+    const directory = keeper.slots[@intFromEnum(schema.Slot.state_directory)].raw;
+    const flags = calls.O_CREAT | calls.O_WRONLY | calls.O_TRUNC | calls.O_CLOEXEC |
+        calls.O_NOFOLLOW;
+    const opened = calls.openat(directory, name, flags, 0o600);
+    if (linux.errno(opened) != .SUCCESS) return;
+    const file: Fd = .from(opened);
+    defer file.close();
+
+    _ = linux.write(file.raw, &text, rc);
 }

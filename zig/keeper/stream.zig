@@ -96,8 +96,10 @@ pub fn watch(keeper: *Keeper, process: *Process) void {
     );
 }
 
-/// True when a message came and the socket goes on; a terminal's master rides on it.
-pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
+pub const Heard = enum { nothing, something, end };
+
+/// A message of the child: a descriptor rides on it.
+pub fn hear(keeper: *Keeper, process: *Process) Heard {
     var byte: [8]u8 = undefined;
     var part: std.posix.iovec = .{ .base = &byte, .len = byte.len };
     var control: [32]u8 align(8) = undefined;
@@ -116,24 +118,29 @@ pub fn receiveTerminal(keeper: *Keeper, process: *Process) bool {
         linux.MSG.DONTWAIT | linux.MSG.CMSG_CLOEXEC,
     );
     const errno = linux.errno(rc);
-    if (errno == .AGAIN or errno == .INTR) return true;
-    if (errno != .SUCCESS or rc == 0) return false;
-    if (message.controllen < 20) return true;
-    process.terminal.release();
-    process.terminal = .{ .raw = std.mem.readInt(i32, control[16..20], .little) };
-    setNonBlocking(process.terminal.raw);
-    keeper_file.watch(
-        keeper,
-        process.terminal.raw,
-        .terminal,
-        keeper.indexOf(process),
-        linux.EPOLL.IN,
-    );
-    if (process.flags.streams_passed) {
-        const taken = attach.begin(keeper, process, &process.passed);
-        if (!taken) for (&process.passed) |*fd| fd.release();
+    if (errno == .AGAIN or errno == .INTR) return .nothing;
+    if (errno != .SUCCESS or rc == 0) return .end;
+    if (message.controllen < 20) return .something;
+    const fd: Fd = .{ .raw = std.mem.readInt(i32, control[16..20], .little) };
+    switch (@as(report_file.Passed, @enumFromInt(byte[0]))) {
+        .terminal => takeTerminal(keeper, process, fd),
+        .message => {
+            process.message.release();
+            process.message = fd;
+        },
+        _ => fd.close(),
     }
-    return true;
+    return .something;
+}
+
+fn takeTerminal(keeper: *Keeper, process: *Process, fd: Fd) void {
+    process.terminal.release();
+    process.terminal = fd;
+    setNonBlocking(fd.raw);
+    keeper_file.watch(keeper, fd.raw, .terminal, keeper.indexOf(process), linux.EPOLL.IN);
+    if (!process.flags.streams_passed) return;
+    const taken = attach.begin(keeper, process, &process.passed);
+    if (!taken) for (&process.passed) |*end| end.release();
 }
 
 /// One read, one delivery: a busy stream takes turns with the others.
@@ -192,6 +199,7 @@ pub fn closeAll(keeper: *Keeper, process: *Process) void {
         fd.release();
     }
     process.log_directory.release();
+    process.message.release();
     for (&process.passed) |*fd| fd.release();
     if (process.held.len > 0) keeper_file.unmap(process.held);
     process.held = &.{};

@@ -224,6 +224,13 @@ pub const Attach = extern struct {
     _: [4]u8 = @splat(0),
 };
 
+/// A file for the container's last words, in its own /dev; shown at `target` where that is another
+/// place. The keeper gets it, and reads it when the container has ended.
+pub const KeepMessage = extern struct {
+    pub const stages = .{.build};
+    target: Text,
+};
+
 /// Hide what is there: a directory under the shared empty one, anything else under the null device.
 /// Missing is fine.
 pub const Mask = extern struct {
@@ -322,6 +329,7 @@ pub const Op = union(enum) {
     set_seccomp: SetSeccomp,
     exec: Exec,
     exec_pause: ExecPause,
+    keep_message: KeepMessage,
 };
 
 pub const Tag = @typeInfo(Op).@"union".tag_type.?;
