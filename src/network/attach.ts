@@ -5,19 +5,20 @@
 import type { Origin } from "../errors/pod-error.ts";
 import { sourceAddress } from "../native/interfaces.ts";
 import type { PortSpec } from "../spec/pod-spec.ts";
-import type { ResolvedLink, ResolvedNetwork } from "../spec/network.ts";
+import type { Bandwidth, ResolvedLink, ResolvedNetwork } from "../spec/network.ts";
 import { formatAddress, nthAddress } from "./address.ts";
 import type { PodAddresses } from "./claims.ts";
 import { claimAddress, gatewayNumber, releaseAddress } from "./claims.ts";
 import type { HostNetwork } from "./host-network.ts";
 import { hasTable } from "./rules-socket.ts";
 import type { Publishing } from "./ports.ts";
-import type { LinkAddress } from "./link.ts";
+import type { LinkAddress, Shaper } from "./link.ts";
 import { composeHostSide, composePodSide } from "./link.ts";
 
 export interface AttachWish {
   readonly uid: string;
   readonly ports: readonly PortSpec[];
+  readonly bandwidth?: Bandwidth | undefined;
   readonly originOf: (field: string) => Origin;
 }
 
@@ -27,7 +28,8 @@ export async function attachPod(network: HostNetwork, wish: AttachWish): Promise
   try {
     await ensureTable(network);
     const published = await publish(network, claimed, wish);
-    return describeNetwork(network, wish, claimed, published);
+    const shaper = wish.bandwidth && (await import("./shaping.ts")).shaperFor(wish.bandwidth);
+    return describeNetwork(network, wish, claimed, published, shaper);
   } catch (error) {
     releaseAddress(network.state, claimed.claim);
     throw error;
@@ -62,6 +64,7 @@ function describeNetwork(
   { uid, ports }: AttachWish,
   claimed: PodAddresses,
   published: Publishing | undefined,
+  shaper: Shaper | undefined,
 ): ResolvedNetwork {
   const addresses = linkAddresses(network, claimed);
   const wish = {
@@ -71,6 +74,7 @@ function describeNetwork(
     mtu: network.record.mtu,
     addresses,
     loopback: published?.loopback ?? { v4: false, v6: false },
+    shaper,
   };
   return {
     podIPs: addresses.map(({ podText }) => podText),

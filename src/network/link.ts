@@ -14,7 +14,16 @@ export interface LinkWish {
   readonly addresses: readonly LinkAddress[];
   /** A published port is to be reached by the host's loopback addresses of these families. */
   readonly loopback: Readonly<Record<"v4" | "v6", boolean>>;
+  readonly shaper: Shaper | undefined;
 }
+
+/** Holds an end of the pair to a rate. */
+export type Shaper = (
+  end: "host" | "pod",
+  writer: NetlinkWriter,
+  name: string,
+  index: number,
+) => void;
 
 export interface LinkAddress {
   readonly pod: Uint8Array;
@@ -66,6 +75,7 @@ export function composeHostSide(wish: LinkWish): NetlinkBatch {
     writer.attribute(rta.destination, pod).attributeU32(rta.interface, index);
   }
   if (wish.loopback.v6) routeLoopback6(writer, name, index);
+  wish.shaper?.("host", writer, name, index);
   return writer.askForAnswer().finish();
 }
 
@@ -130,6 +140,7 @@ export function composePodSide(wish: LinkWish): NetlinkBatch {
     routeHead(writer, pod.length, 0, onLink);
     writer.attribute(rta.gateway, gateway).attributeU32(rta.interface, podIndex);
   }
+  wish.shaper?.("pod", writer, podName, podIndex);
   return writer.askForAnswer().finish();
 }
 

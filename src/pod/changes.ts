@@ -66,6 +66,7 @@ const noImages = { before: new Map<string, string>(), after: new Map<string, str
 const podFields = {
   labels: ["metadata.labels", "none"],
   annotations: ["metadata.annotations", "none"],
+  bandwidth: ["metadata.annotations", "recreate"],
   hostname: ["spec.hostname", "recreate"],
   subdomain: ["spec.subdomain", "recreate"],
   hostnameOverride: ["spec.hostnameOverride", "recreate"],

@@ -53,8 +53,11 @@ export async function attachToCni(state: HostPath, wish: CniNetworkWish): Promis
   await askStatus(list);
   await untilNamespace(keeperPid);
   const netns = `/proc/${keeperPid}/ns/net`;
-  const { namespace, annotations } = spec;
-  const described = { uid, name: spec.name, namespace, netns, ports, annotations };
+  const { namespace, annotations, bandwidth } = spec;
+  if (bandwidth && !hasCapability(list, "bandwidth")) {
+    warn(`the network ${list.name} has no plugin that limits bandwidth, so none is limited`);
+  }
+  const described = { uid, name: spec.name, namespace, netns, ports, annotations, bandwidth };
   const result = await addAttachment(state, describeAttachment(list, described));
   const podIPs = podAddresses(result);
   return { podIPs, hostIPs: podIPs.map(hostAddressFor) };

@@ -5,7 +5,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { noNetwork } from "../spec/network.ts";
 import type { Networks } from "./networks.ts";
-import { publishes } from "./networks.ts";
+import { wantsOwnLink } from "./networks.ts";
 import type { Seed } from "./keepers.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
@@ -55,7 +55,7 @@ export class KeeperPool implements AsyncDisposable {
     const { network, ipc, user } = spec.namespaces;
     if (network !== own.network || ipc !== own.ipc || user !== own.user) return undefined;
     // The interfaces that are there were made for a pod that publishes nothing.
-    if (this.#networks && publishes(spec)) return undefined;
+    if (this.#networks && wantsOwnLink(spec)) return undefined;
     for (let keeper = this.#ready.shift(); keeper; keeper = this.#ready.shift()) {
       this.#refillIn(refillDelayMs);
       if (keeper.client.isOpen) return keeper;

@@ -58,6 +58,7 @@ export class Networks implements AsyncDisposable {
     return attachPod(network, {
       uid,
       ports: [...spec.initContainers, ...spec.containers].flatMap(({ ports }) => ports),
+      bandwidth: spec.bandwidth,
       originOf: (field) => originOf(spec, field),
     });
   }
@@ -114,7 +115,9 @@ export async function leaveNetworks(state: HostPath): Promise<void> {
 
 const noPlace = (field: string) => ({ field, file: "", line: 0, column: 0 });
 
-export function publishes({ containers, initContainers }: PodSpec): boolean {
+/** Its interfaces are others than those of a pod that says nothing of them. */
+export function wantsOwnLink({ bandwidth, containers, initContainers }: PodSpec): boolean {
+  if (bandwidth) return true;
   const all = [...initContainers, ...containers];
   return all.some(({ ports }) => ports.some(({ hostPort }) => hostPort > 0));
 }

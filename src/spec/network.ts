@@ -37,4 +37,10 @@ export interface ResolvedLink {
   readonly ports: readonly PortSpec[];
 }
 
+/** Bits a second; undefined for as many as there are. */
+export interface Bandwidth {
+  readonly ingress?: number;
+  readonly egress?: number;
+}
+
 export const noNetwork: ResolvedNetwork = { podIPs: [], hostIPs: [] };

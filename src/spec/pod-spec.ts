@@ -4,6 +4,7 @@
 
 import type { Origin } from "../errors/pod-error.ts";
 import type { ContainerLifeSpec } from "./life.ts";
+import type { Bandwidth } from "./network.ts";
 import type { ObjectTable } from "./objects.ts";
 import type { GuestPath } from "./paths.ts";
 import type { ContainerSecuritySpec, PodSecuritySpec } from "./security.ts";
@@ -20,6 +21,8 @@ export interface PodSpec {
   readonly namespace: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Bits a second that annotations allow the pod to take in, and to send. */
+  readonly bandwidth?: Bandwidth;
   /** `spec.hostname`; resolve/ derives one from the name when it is left out. */
   readonly hostname?: string;
   readonly subdomain?: string;

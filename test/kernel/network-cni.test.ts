@@ -170,6 +170,17 @@ describe("the plugins of Debian", () => {
     expect(run("tc", "qdisc", "show")).not.toContain("tbf");
   });
 
+  kernelTest("bandwidth gets the rates of the pod's annotations", async () => {
+    writeList("limited", [
+      { type: "ptp", ipam: hostLocal("10.84.0.0/24") },
+      { type: "bandwidth", capabilities: { bandwidth: true } },
+    ]);
+    const annotations = { "kubernetes.io/ingress-bandwidth": "9M" };
+    const check = async () => expect(run("tc", "qdisc", "show")).toContain("rate 9Mbit");
+    await look("limited", check, {}, { annotations });
+    expect(run("tc", "qdisc", "show")).not.toContain("tbf");
+  });
+
   kernelTest("portmap gets the pod's published ports", async () => {
     writeList("mapped", [
       { type: "ptp", ipam: hostLocal("10.80.0.0/24") },

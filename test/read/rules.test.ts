@@ -84,6 +84,24 @@ test("labels and annotations have Kubernetes' form", () => {
   expect(metadata(`annotations: {a: ${"x".repeat(256 * 1024)}}`)).toEqual([
     "metadata.annotations: too long: may not be more than 262144 bytes",
   ]);
+  const rates = (ingress: string, egress: string) =>
+    metadata(
+      `annotations: {kubernetes.io/ingress-bandwidth: ${ingress}, ` +
+        `kubernetes.io/egress-bandwidth: ${egress}}`,
+    );
+  expect(rates("1k", "1P")).toEqual([]);
+  expect(rates('"999"', "2P")).toEqual([
+    'metadata.annotations[kubernetes.io/ingress-bandwidth]: invalid value "999": resource is ' +
+      "unreasonably small (< 1kbit)",
+    'metadata.annotations[kubernetes.io/egress-bandwidth]: invalid value "2P": resource is ' +
+      "unreasonably large (> 1Pbit)",
+  ]);
+  expect(rates("fast", "-1M")).toEqual([
+    'metadata.annotations[kubernetes.io/ingress-bandwidth]: invalid value "fast": quantities must ' +
+      "match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+    'metadata.annotations[kubernetes.io/egress-bandwidth]: invalid value "-1M": resource is ' +
+      "unreasonably small (< 1kbit)",
+  ]);
   expect(metadata("labels: {a: 1}")).toEqual([
     "metadata.labels.a: invalid value 1: must be a string",
   ]);

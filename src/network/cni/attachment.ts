@@ -10,6 +10,7 @@ import {
   rmSync,
   writeFileSync,
 } from "node:fs";
+import type { Bandwidth } from "../../spec/network.ts";
 import type { HostPath } from "../../spec/paths.ts";
 import type { PortSpec } from "../../spec/pod-spec.ts";
 import type { CniList, CniPlugin } from "./configuration.ts";
@@ -33,13 +34,14 @@ export interface CniWish {
   readonly netns: string;
   readonly ports: readonly PortSpec[];
   readonly annotations: Readonly<Record<string, string>>;
+  readonly bandwidth: Bandwidth | undefined;
 }
 
 /** The interface that a pod sees, as the kubelet's runtimes name it. */
 const ifname = "eth0";
 
 export function describeAttachment(list: CniList, wish: CniWish): CniAttachment {
-  const { uid, name, namespace, netns, annotations } = wish;
+  const { uid, name, namespace, netns, annotations, bandwidth } = wish;
   const args = {
     IgnoreUnknown: "1",
     K8S_POD_NAMESPACE: namespace,
@@ -67,8 +69,18 @@ export function describeAttachment(list: CniList, wish: CniWish): CniAttachment 
     },
     capabilities: {
       ...(portMappings.length > 0 && { portMappings }),
+      ...(bandwidth && { bandwidth: rates(bandwidth) }),
       "io.kubernetes.cri.pod-annotations": annotations,
     },
+  };
+}
+
+/** In bits. A plugin wants a burst with every rate, and gets what containerd says. */
+function rates({ ingress, egress }: Bandwidth): Json {
+  const burst = 0x7fff_ffff;
+  return {
+    ...(ingress !== undefined && { ingressRate: ingress, ingressBurst: burst }),
+    ...(egress !== undefined && { egressRate: egress, egressBurst: burst }),
   };
 }
 

@@ -2,6 +2,7 @@
 
 import type { ContainerSpec, PodSpec, PortSpec } from "../../spec/pod-spec.ts";
 import { noObjects } from "../../spec/objects.ts";
+import { buildBandwidth } from "./bandwidth.ts";
 import { buildEnv } from "./build-env.ts";
 import { buildLife } from "./build-life.ts";
 import { buildContainerSecurity, buildPodSecurity } from "./build-security.ts";
@@ -14,6 +15,7 @@ export type SpecParts = Omit<PodSpec, "manifest" | "origins" | "inert">;
 
 export function buildSpec(pod: CheckedPod): SpecParts {
   const { metadata, spec } = pod;
+  const bandwidth = buildBandwidth(metadata.annotations);
   const build = (list: "initContainers" | "containers") =>
     (spec[list] ?? []).map((container, index) =>
       buildContainer(container, `spec.${list}[${index}]`, spec),
@@ -23,6 +25,7 @@ export function buildSpec(pod: CheckedPod): SpecParts {
     namespace: metadata.namespace ?? "default",
     labels: metadata.labels ?? {},
     annotations: metadata.annotations ?? {},
+    ...(bandwidth && { bandwidth }),
     ...buildNames(spec),
     namespaces: {
       network: spec.hostNetwork ? "NODE" : "POD",

@@ -2,6 +2,7 @@
 // flags that exclude each other. Works on the tree as it was written, so that one mistake does not
 // hide another.
 
+import { checkBandwidth } from "./bandwidth.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
 import { checkContainers } from "./rules-container.ts";
@@ -22,9 +23,14 @@ const searchCharactersMax = 2048;
 
 export function checkRules(pod: Tree): readonly Flaw[] {
   return [
-    ...checkMetadata({ tree: get(pod, "metadata") ?? {}, field: "metadata" }),
+    ...checkPodMetadata({ tree: get(pod, "metadata") ?? {}, field: "metadata" }),
     ...checkPodSpec({ tree: get(pod, "spec") ?? {}, field: "spec" }),
   ];
+}
+
+/** Of what becomes a pod. */
+export function checkPodMetadata(item: Item): Flaw[] {
+  return [...checkMetadata(item), ...checkBandwidth(item)];
 }
 
 export function checkMetadata({ tree, field }: Item): Flaw[] {

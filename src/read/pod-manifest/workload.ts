@@ -5,7 +5,7 @@ import type { WorkloadRef } from "../../spec/pod-spec.ts";
 import type { ManifestObject } from "./document.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import { checkLabels, checkMetadata, checkPodSpec } from "./rules.ts";
+import { checkLabels, checkMetadata, checkPodMetadata, checkPodSpec } from "./rules.ts";
 import { checkSelector } from "./rules-scheduling.ts";
 import { checkUnique, each, get, getNumber, getText, itemAt } from "./rules-tree.ts";
 import type { Item } from "./rules-tree.ts";
@@ -24,7 +24,7 @@ export function checkWorkload(tree: Tree, kind: string): Flaw[] {
   const body = itemAt(template, "spec");
   return [
     ...checkMetadata({ tree: get(tree, "metadata") ?? {}, field: "metadata" }),
-    ...(metadata ? checkMetadata(metadata) : []),
+    ...(metadata ? checkPodMetadata(metadata) : []),
     ...(body ? checkPodSpec({ ...body, tree: withClaims(body.tree, spec.tree, "x") }) : []),
     ...(body ? checkRestartPolicy(body, kind) : []),
     ...(kind === "Job" ? [] : checkSelection(spec, metadata)),
