@@ -54,7 +54,7 @@ export class KeeperPool implements AsyncDisposable {
     const own = this.#namespaces;
     const { network, ipc, user } = spec.namespaces;
     if (network !== own.network || ipc !== own.ipc || user !== own.user) return undefined;
-    // The interfaces that are there were made for a pod that publishes nothing.
+    // The interfaces that are there publish nothing, and know no limits.
     if (this.#networks && wantsOwnLink(spec)) return undefined;
     for (let keeper = this.#ready.shift(); keeper; keeper = this.#ready.shift()) {
       this.#refillIn(refillDelayMs);
