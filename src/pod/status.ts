@@ -7,7 +7,7 @@ import { readJournal } from "./life/journal.ts";
 import type { PodState } from "./read-state.ts";
 import type { KeeperRecord } from "./record.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
-import { conditionsOf, dateConditions } from "./status/conditions.ts";
+import { conditionsOf, dateConditions, noteConditions } from "./status/conditions.ts";
 import type { DatedCondition } from "./status/conditions.ts";
 import { containerStatus, timeText } from "./status/container-status.ts";
 import type { Json } from "./status/manifest.ts";
@@ -40,6 +40,19 @@ export function viewPod(
 
 export function readPodView(state: PodState, directory: string): PodView {
   return viewPod(state, readRecord(directory), readJournal(directory));
+}
+
+/** For the owner, whenever it writes its journal: since when each condition is what it is. */
+export function noteStatus(
+  journal: Journal,
+  state: PodState,
+  directory: string,
+  nowMs: number,
+): void {
+  const { conditions, facts } = viewPod(state, readRecord(directory), journal);
+  // Those of readiness gates are set from outside.
+  const own = conditions.filter(({ type }) => !facts.manifest.readinessGates.includes(type));
+  noteConditions(journal, own, nowMs);
 }
 
 export function readPodObject(state: PodState, directory: string): Json {

@@ -128,7 +128,10 @@ describe("httpGet", () => {
     expect(await run(get(portOf(server)))).toEqual({
       ok: true,
       message: "moved",
-      warning: "Probe terminated redirects, Response body: moved",
+      warning: {
+        reason: "ProbeWarning",
+        message: "Probe terminated redirects, Response body: moved",
+      },
     });
   });
 
@@ -195,7 +198,10 @@ describe("hooks over HTTP", () => {
     expect(await run(get(portOf(server)), hook)).toEqual({
       ok: true,
       message: "no",
-      warning: "HTTP hook was answered with statuscode: 503",
+      warning: {
+        reason: "HookWarning",
+        message: "HTTP hook was answered with statuscode: 503",
+      },
     });
   });
 
@@ -205,7 +211,10 @@ describe("hooks over HTTP", () => {
     expect(await run(wish, hook)).toEqual({
       ok: true,
       message: "plain",
-      warning: "the server answered HTTPS in HTTP, and was asked again in HTTP",
+      warning: {
+        reason: "LifecycleHTTPFallback",
+        message: "the server answered HTTPS in HTTP, and was asked again in HTTP",
+      },
     });
     expect((await run(wish)).message).toBe(
       `Get "https://127.0.0.1:${portOf(server)}/": http: server gave HTTP response to HTTPS client`,

@@ -27,7 +27,7 @@ export async function careFor(unit: Unit, context: CareContext, isResumed = fals
   if (postStart && unit.life.postStart !== "done") {
     unit.life.postStart = "running";
     context.events.changed(unit);
-    const problem = await runHook(unit, "postStart", context);
+    const problem = await runHook(unit, "postStart", { ...context, warn: context.events.warn });
     if (unit.attempt !== attempt || unit.state !== "running") return;
     if (problem !== undefined) {
       context.events.warn(unit, "FailedPostStartHook", `PostStartHook failed: ${problem}`);
@@ -38,11 +38,15 @@ export async function careFor(unit: Unit, context: CareContext, isResumed = fals
   await beginProbes(unit, context, isResumed);
 }
 
+export interface HookContext extends Pick<CareContext, "source" | "clock"> {
+  readonly warn: CareEvents["warn"];
+}
+
 /** Its command runs in the container, with the container's own limits. What failed, if it did. */
 export async function runHook(
   unit: Unit,
   which: "postStart" | "preStop",
-  { source, clock }: Pick<CareContext, "source" | "clock">,
+  { source, clock, warn }: HookContext,
   signal?: AbortSignal,
 ): Promise<string | undefined> {
   const handler = unit.spec.life[which];
@@ -57,7 +61,9 @@ export async function runHook(
     signal: signal ? AbortSignal.any([signal, abort.signal]) : abort.signal,
   } as const;
   try {
-    const { ok, message } = await runHandler(handler, probeTarget(unit, source), options);
+    const target = probeTarget(unit, source);
+    const { ok, message, warning } = await runHandler(handler, target, options);
+    if (warning) warn(unit, warning.reason, `${which}: ${warning.message}`);
     return ok ? undefined : message;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -75,9 +81,10 @@ async function beginProbes(unit: Unit, context: CareContext, isResumed: boolean)
     return events.changed(unit);
   }
   const { ContainerProbes } = await import("./probes/container-probes.ts");
+  const { probeSpecsOf } = await import("./probes/probe-specs.ts");
   if (unit.attempt !== attempt || unit.state !== "running" || unit.stopping) return;
   const probes = new ContainerProbes(
-    spec.life,
+    probeSpecsOf(spec),
     {
       onStarted: () => {
         life.started = true;

@@ -14,9 +14,9 @@ import { runHook } from "./care.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { EventText } from "./events.ts";
-import { addEvent } from "./events.ts";
 import type { Journal } from "./journal.ts";
-import { newContainerLife, newJournal, readJournal, writeJournal } from "./journal.ts";
+import { newContainerLife, newJournal, readJournal } from "./journal.ts";
+import { JournalKeeper } from "./journal-keeper.ts";
 import type { LaunchContext } from "./launcher.ts";
 import type { ContainerView } from "./order.ts";
 import { decide, outcomeOf } from "./order.ts";
@@ -53,6 +53,7 @@ export class PodLife implements Disposable {
   readonly journal: Journal;
   readonly units: Unit[];
   readonly parts: LifeParts;
+  readonly #keeper: JournalKeeper;
   readonly #runs: Runs;
   readonly #stop: StopContext;
   readonly #startup = Promise.withResolvers<void>();
@@ -76,8 +77,11 @@ export class PodLife implements Disposable {
       const life = (this.journal.containers[entry.name] ??= newContainerLife());
       return container ? [new Unit(entry, container, life)] : [];
     });
+    this.#keeper = new JournalKeeper(parts, this.journal);
     const tell = (unit: Unit, event: EventText) => this.tell({ ...event, container: unit.name });
     const source = { pod: state.name, podIp: parts.podIp, client, exec: parts.exec };
+    const warn = (unit: Unit, reason: string, message: string) =>
+      tell(unit, { type: "Warning", reason, message });
     this.#runs = new Runs({
       ...parts,
       tell,
@@ -86,7 +90,7 @@ export class PodLife implements Disposable {
         clock,
         events: {
           changed: () => this.step(),
-          warn: (unit, reason, message) => tell(unit, { type: "Warning", reason, message }),
+          warn,
           condemn: (unit, reason, message, graceMs) => {
             void this.restart(unit, reason, message, graceMs);
           },
@@ -101,10 +105,8 @@ export class PodLife implements Disposable {
       client,
       save: () => this.save(),
       runPreStop: async (unit, signal) => {
-        const problem = await runHook(unit, "preStop", { source, clock }, signal);
-        if (problem === undefined) return;
-        const message = `PreStopHook failed: ${problem}`;
-        tell(unit, { type: "Warning", reason: "FailedPreStopHook", message });
+        const problem = await runHook(unit, "preStop", { source, clock, warn }, signal);
+        if (problem) warn(unit, "FailedPreStopHook", `PreStopHook failed: ${problem}`);
       },
     };
     this.#startup.promise.catch(() => {});
@@ -210,21 +212,18 @@ export class PodLife implements Disposable {
   }
 
   tell(event: EventText): void {
-    addEvent(this.journal, event, this.parts.clock.nowMs());
+    this.#keeper.tell(event);
   }
 
   save(): void {
-    try {
-      writeJournal(this.parts.directory, this.journal);
-    } catch {
-      // The pod has just gone, or the disk is full: what counts most the keeper records.
-    }
+    this.#keeper.save();
   }
 
   /** Lets go of a pod that goes on, or has gone. */
   [Symbol.dispose](): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
+    this.#keeper[Symbol.dispose]();
     for (const unit of this.units) unit.forgetProbes();
   }
 

@@ -171,8 +171,8 @@ export class ContainerProbes implements Disposable {
     const { kind, spec, state } = worker;
     const title = probeTitle(kind);
     if (!ok) this.#events.onUnhealthy(kind, `${title} probe failed: ${message}`);
-    else if (warning !== undefined) {
-      this.#events.onWarning(kind, `${title} probe warning: ${warning}`);
+    else if (warning) {
+      this.#events.onWarning(kind, `${title} probe warning: ${warning.message}`);
     }
     worker.state = nextProbeState(kind, spec, state, ok ? "success" : "failure");
     if (worker.state.result === state.result && worker.state.isOnHold === state.isOnHold) return;

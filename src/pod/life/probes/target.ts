@@ -37,7 +37,7 @@ export interface HandlerResult {
   /** Why not, or what was said. */
   readonly message: string;
   /** It went well, and somebody should know this all the same. */
-  readonly warning?: string;
+  readonly warning?: { readonly reason: string; readonly message: string };
 }
 
 export interface HandlerLimits {

@@ -27,14 +27,15 @@ async function askHttp(
   spec: HttpSpec,
   target: ProbeTarget,
   limits: HandlerLimits,
-): Promise<{ readonly answer: Asked; readonly warning?: string }> {
+): Promise<{ readonly answer: Asked; readonly warning?: HandlerResult["warning"] }> {
   const url = urlOf(spec, target);
   try {
     return { answer: await follow(url, spec, target, limits) };
   } catch (error) {
     if (error instanceof NotTls && limits.purpose === "hook") {
       const { answer } = await askHttp({ ...spec, scheme: "HTTP" }, target, limits);
-      return { answer, warning: "the server answered HTTPS in HTTP, and was asked again in HTTP" };
+      const message = "the server answered HTTPS in HTTP, and was asked again in HTTP";
+      return { answer, warning: { reason: "LifecycleHTTPFallback", message } };
     }
     if (error instanceof RequestFailed || error instanceof DialError) {
       return { answer: { failure: `Get "${url.href}": ${error.message}` } };
@@ -54,15 +55,16 @@ function judgeProbe(answer: Asked): HandlerResult {
   }
   if (status < 300) return { ok: true, message: body };
   const warning = `Probe terminated redirects, Response body: ${body}`;
-  return { ok: true, message: body, warning };
+  return { ok: true, message: body, warning: { reason: "ProbeWarning", message: warning } };
 }
 
 /** Any answer will do, but a hook that is told off is worth a word. */
-function judgeHook(answer: Asked, warning?: string): HandlerResult {
+function judgeHook(answer: Asked, warning: HandlerResult["warning"]): HandlerResult {
   if ("failure" in answer) return { ok: false, message: answer.failure };
   const { status, body } = answer;
-  const told = status >= 400 ? `HTTP hook was answered with statuscode: ${status}` : warning;
-  return { ok: true, message: body, ...(told !== undefined && { warning: told }) };
+  const scolding = `HTTP hook was answered with statuscode: ${status}`;
+  const told = status >= 400 ? { reason: "HookWarning", message: scolding } : warning;
+  return { ok: true, message: body, ...(told && { warning: told }) };
 }
 
 function urlOf({ scheme, host, port, path }: HttpSpec, target: ProbeTarget): URL {
