@@ -1,7 +1,8 @@
 // What `wait --for` can wait for.
 
+import { PodError } from "../errors/pod-error.ts";
 import type { Json } from "./describe/values.ts";
-import { list, object } from "./describe/values.ts";
+import { list, object, text } from "./describe/values.ts";
 
 export type Wish =
   | { readonly kind: "delete"; readonly met: string; readonly missed: string }
@@ -107,6 +108,31 @@ function take(value: unknown, step: Step): readonly unknown[] {
 
 function asText(value: unknown): string {
   return typeof value === "string" ? value : JSON.stringify(value);
+}
+
+/** For `up --wait`: a pod that has done its work well is as good as one that is ready. */
+export const readyWish: Wish = {
+  kind: "state",
+  met: "ready",
+  missed: "not ready",
+  look: (pod) => {
+    const status = object(pod["status"]);
+    if (status["phase"] === "Succeeded") return 0;
+    if (status["phase"] === "Failed") throw failedPod(pod, status);
+    const ready = list(status["conditions"]).find(({ type }) => type === "Ready");
+    return ready?.["status"] === "True" ? 0 : undefined;
+  },
+};
+
+function failedPod(pod: Json, status: Json): PodError {
+  const ended = [...list(status["initContainerStatuses"]), ...list(status["containerStatuses"])]
+    .map((one) => ({ name: text(one["name"]), end: object(object(one["state"])["terminated"]) }))
+    .find(({ end }) => Number(end["exitCode"] ?? 0) !== 0);
+  const why = ended
+    ? `container ${ended.name} exited with ${text(ended.end["exitCode"])}`
+    : text(status["message"]);
+  const name = text(object(pod["metadata"])["name"]);
+  return new PodError({ code: "pod.failed", message: `pod ${name} failed: ${why}` });
 }
 
 /** Every container that does the pod's work has ended for good. */

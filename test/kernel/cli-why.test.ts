@@ -66,6 +66,39 @@ test("wait for a condition that is there, and for one that does not come", async
   expect(usage.err).toContain('"lunch" is nothing to wait for');
 });
 
+test("up --wait comes back when the pod is ready, has done its work, or has failed", async () => {
+  const probed = cli.manifest(
+    "probed",
+    { app: `sleep 0.3; touch /tmp/ready; ${forever}` },
+    { readinessProbe: { exec: { command: ["test", "-e", "/tmp/ready"] }, periodSeconds: 1 } },
+  );
+  expect(await peapod("up", "--wait", probed)).toEqual({ out: "probed\n", err: "", status: 0 });
+  const list = JSON.parse((await peapod("ps", "-o", "json")).out);
+  expect(list.items[0].status.containerStatuses[0]).toMatchObject({ ready: true, started: true });
+  await peapod("down", "probed");
+  const done = cli.manifest("done", { app: "exit 0" });
+  expect((await peapod("up", "--wait", done)).status).toBe(0);
+  await peapod("down", "done");
+  const failing = cli.manifest("failing", { app: "exit 3" });
+  const failed = await peapod("up", "--wait", failing);
+  expect(failed.err).toMatch(
+    /^error\[pod\.failed\] pod failing failed: container app exited with 3\n/,
+  );
+  expect(failed.status).toBe(125);
+  await peapod("down", "failing");
+  const slow = cli.manifest(
+    "slow",
+    { app: forever },
+    { readinessProbe: { tcpSocket: { port: 9 } } },
+  );
+  const late = await peapod("up", "--wait", "--wait-timeout", "300ms", slow);
+  expect(late.err).toMatch(/^error\[wait\.timed-out\] slow: not ready after 300ms\n/);
+  expect(late.status).toBe(1);
+  const { out } = await peapod("describe", "slow");
+  expect(out).toMatch(/Warning +Unhealthy +\S.* Readiness probe failed: dial tcp .*:9: connect: /);
+  await peapod("down", "slow");
+});
+
 test("wait for the end of a pod's work has its exit status", async () => {
   await using _ = await up("job", { good: "exit 0", bad: "sleep 0.2; exit 7" });
   expect(await peapod("wait", "job")).toEqual({

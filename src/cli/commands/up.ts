@@ -32,6 +32,11 @@ const flags = {
     short: "d",
     help: "leave the pods running; print their names when all containers have started",
   },
+  wait: {
+    kind: "switch",
+    help: "as -d, and come back when all are ready, or have done their work; fail when one fails",
+  },
+  "wait-timeout": { kind: "duration", value: "DURATION", help: "for --wait (default: none)" },
   timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
   publish: {
     kind: "texts",
@@ -75,6 +80,7 @@ export const up = defineCommand({
   examples: [
     ["peapod up web.yaml", "in the foreground"],
     ["peapod up -d web.yaml db.yaml", "two files, left running"],
+    ["peapod up --wait --wait-timeout 1m web.yaml", "until its probes say that it is ready"],
     ["generate-manifest | peapod up -", "a manifest from stdin"],
     ["peapod up -f manifests/ --configmap site.yaml", "all of a directory, and its ConfigMaps"],
     ["peapod up shop.yaml --image-map '*=rootfs:/srv/debian'", "with one root for all images"],
@@ -83,8 +89,10 @@ export const up = defineCommand({
     ["peapod up --trace web.yaml", "see where the time goes"],
   ],
   flags,
-  run: async (invocation) => {
-    const { operands, io } = invocation;
+  run: async (given) => {
+    const { operands, io } = given;
+    const detach = given.flags.detach || given.flags.wait;
+    const invocation = { ...given, flags: { ...given.flags, detach } };
     const names = manifestNames(operands, invocation.flags.file, usage);
     const { pods, jobs, documents } = await readManifests(names, invocation.flags);
     const specs = await published(pods, invocation.flags.publish);
@@ -95,6 +103,7 @@ export const up = defineCommand({
     using exits = new Exits(peapod);
     const started = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(started, invocation);
+    if (invocation.flags.wait) await waitReady(peapod, started, invocation);
     if (invocation.flags.detach) return await printObjects(started, invocation);
     const style = {
       io,
@@ -149,6 +158,13 @@ function followEnd({ flags: given }: Up, specs: readonly PodSpec[]): FollowEnd {
     );
   }
   return { abortOnExit: given["abort-on-container-exit"], exitCodeFrom };
+}
+
+/** Pods that do not get there are left as they are, to be looked at. */
+async function waitReady(peapod: Peapod, pods: readonly Pod[], { flags }: Up): Promise<void> {
+  const { waitUntil } = await import("../wait-until.ts");
+  const { readyWish } = await import("../wishes.ts");
+  await waitUntil(peapod, pods, readyWish, { timeoutMs: flags["wait-timeout"] ?? Infinity });
 }
 
 function detachedJobs(jobs: readonly JobSpec[]): Error {

@@ -5,18 +5,18 @@ import type { Peapod } from "../../open.ts";
 import type { Pod } from "../../pod/types.ts";
 import type { Invocation } from "../command.ts";
 import { defineCommand } from "../command.ts";
-import { Interrupted } from "../failure.ts";
 import type { FlagTable } from "../flags.ts";
 import { usageError } from "../flags.ts";
-import { catchInterrupts, interruptStatus } from "../interrupts.ts";
 import { openFromFlags } from "../open.ts";
 import { selectFlags, selectPods } from "../pods.ts";
 import { podLabel } from "../text.ts";
-import { formatDuration } from "../time.ts";
+import { waitUntil } from "../wait-until.ts";
 import type { Wish } from "../wishes.ts";
 import { parseWish } from "../wishes.ts";
 
 const usage = "wait NAME… --for=WHAT [flags]";
+
+const timeoutMsDefault = 30_000;
 
 const flagTable = {
   ...selectFlags,
@@ -48,7 +48,10 @@ export const wait = defineCommand({
     if (typeof wish === "string") throw usageError(wish, `usage: peapod ${usage}`);
     await using peapod = await openFromFlags(flags, io);
     const pods = await find(peapod, wish, invocation);
-    const statuses = await waitFor(peapod, pods, wish, invocation);
+    const statuses = await waitUntil(peapod, pods, wish, {
+      timeoutMs: flags.timeout ?? timeoutMsDefault,
+      onMet: (pod) => io.stdout.write(`pod/${podLabel(pod)} ${wish.met}\n`),
+    });
     return statuses.find((status) => status !== 0) ?? 0;
   },
 });
@@ -70,53 +73,4 @@ async function find(peapod: Peapod, wish: Wish, { flags, operands }: Wait): Prom
     );
     return (await Promise.all(found)).flat();
   }
-}
-
-/** In the order of the pods: an exit status for each. */
-async function waitFor(
-  peapod: Peapod,
-  pods: readonly Pod[],
-  wish: Wish,
-  { flags, io }: Wait,
-): Promise<number[]> {
-  const timeoutMs = flags.timeout ?? 30_000;
-  const abort = new AbortController();
-  const timer = setTimeout(() => abort.abort(), timeoutMs);
-  using _ = catchInterrupts((signal) => abort.abort(new Interrupted(interruptStatus(signal))));
-  const left = new Map(pods.map((pod) => [pod.uid, pod]));
-  const statuses = new Map<string, number>();
-  try {
-    for await (const _change of peapod.changes({ signal: abort.signal })) {
-      const there = new Set((await peapod.list()).map(({ uid }) => uid));
-      for (const [uid, pod] of left) {
-        const status = await look(pod, wish, there.has(uid));
-        if (status === undefined) continue;
-        left.delete(uid);
-        statuses.set(uid, status);
-        io.stdout.write(`pod/${podLabel(pod)} ${wish.met}\n`);
-      }
-      if (left.size === 0) return pods.map(({ uid }) => statuses.get(uid) ?? 0);
-    }
-  } finally {
-    clearTimeout(timer);
-  }
-  if (abort.signal.reason instanceof Interrupted) throw abort.signal.reason;
-  const names = [...left.values()].map(podLabel).join(", ");
-  throw new PodError({
-    code: "wait.timed-out",
-    message: `${names}: ${wish.missed} after ${formatDuration(timeoutMs)}`,
-  });
-}
-
-/** The exit status when it is so. */
-async function look(pod: Pod, wish: Wish, isThere: boolean): Promise<number | undefined> {
-  if (wish.kind === "delete") return isThere ? undefined : 0;
-  if (!isThere) {
-    throw new PodError({
-      code: "pod.not-found",
-      message: `pod ${podLabel(pod)} was taken down while it was waited for`,
-    });
-  }
-  const object = await pod.object();
-  return wish.look(object);
 }
