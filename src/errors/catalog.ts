@@ -311,6 +311,10 @@ const entries = {
     meaning: "Processes of the pod could not be frozen, and go on.",
     hint: "a process in uninterruptible sleep waits for a device or a server; try again later",
   },
+  "pod.resize-refused": {
+    meaning: "Kubernetes would not let a running container have these requests and limits.",
+    hint: "start the pod anew with them",
+  },
   "pod.not-down": {
     meaning: "Something of the pod could not be removed.",
     hint: "run peapod down once more; it continues where it stopped",

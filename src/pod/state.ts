@@ -1,7 +1,7 @@
 // What a pod's state directory says: written once at its start, read by whoever opens the pod
 // later.
 
-import { readdirSync, readlinkSync, writeFileSync } from "node:fs";
+import { readdirSync, readlinkSync, renameSync, writeFileSync } from "node:fs";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { Places } from "../spec/places.ts";
@@ -10,6 +10,13 @@ import type { PodState } from "./read-state.ts";
 
 export function writePodState(directory: string, state: PodState): void {
   writeFileSync(`${directory}/pod.json`, JSON.stringify(state), { mode: 0o600 });
+}
+
+/** By a rename: whoever reads sees the old or the new. */
+export function replacePodState(directory: string, state: PodState): void {
+  const next = `${directory}/pod.json.next`;
+  writeFileSync(next, JSON.stringify(state), { mode: 0o600 });
+  renameSync(next, `${directory}/pod.json`);
 }
 
 /** 64 hexadecimal digits: each run of a container is another container to Kubernetes. */
