@@ -79,19 +79,22 @@ function startedPod(pod: Pod, printer: LogPrinter, style: FollowStyle): StartedP
 
 /** The pod of a Job is done when its output has been shown; a thousand of them must not stay. */
 async function finish(pod: Pod, printer: LogPrinter, style: FollowStyle): Promise<FinishedPod> {
-  await followOutput(pod, printer, style);
-  const { phase, exits, conditions } = statusOf(await pod.object());
+  const [phase] = await Promise.all([phaseOf(pod), followOutput(pod, printer, style)]);
+  const { exits, conditions } = statusOf(await pod.object());
   await pod.down();
   return { phase: phase === "Succeeded" ? "succeeded" : "failed", exits, conditions };
 }
 
-interface Status extends Pick<JobPod, "exits" | "conditions" | "restarts"> {
-  readonly phase: string;
+/** A pod that is ended before it is done will not say how it would have ended. */
+function phaseOf(pod: Pod): Promise<string> {
+  const finished = pod.finished.then(({ phase }) => phase);
+  return Promise.race([finished, pod.ended.then(() => "Failed")]);
 }
+
+type Status = Pick<JobPod, "exits" | "conditions" | "restarts">;
 
 interface PodObject {
   readonly status?: {
-    readonly phase?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string }[];
     readonly initContainerStatuses?: readonly ContainerStatus[];
     readonly containerStatuses?: readonly ContainerStatus[];
@@ -109,7 +112,6 @@ function statusOf(object: Readonly<Record<string, unknown>>): Status {
   const { status = {} } = object as PodObject;
   const containers = [...(status.initContainerStatuses ?? []), ...(status.containerStatuses ?? [])];
   return {
-    phase: status.phase ?? "",
     exits: containers.flatMap(({ name, state }) =>
       state?.terminated ? [{ container: name, exitCode: state.terminated.exitCode }] : [],
     ),

@@ -54,7 +54,7 @@ test("an Indexed Job runs each index once, and nothing is left", async () => {
   expect(err).toEndWith("Job work is complete: Reached expected number of succeeded pods\n");
   expect(status).toBe(0);
   expect((await peapod("ps", "-a")).err).toBe("there are no pods\n");
-});
+}, 30_000);
 
 test("a pod that fails is made again after its back-off, until the limit", async () => {
   const path = job("fails", "backoffLimit: 2", "echo no; exit 3");
@@ -67,7 +67,7 @@ test("a pod that fails is made again after its back-off, until the limit", async
     "Job fails failed: BackoffLimitExceeded: Job has reached the specified backoff limit",
   ]);
   expect(status).toBe(1);
-});
+}, 30_000);
 
 test("a rule of podFailurePolicy ends the Job at once, and with it the other pods", async () => {
   const policy =
@@ -83,7 +83,7 @@ test("a rule of podFailurePolicy ends the Job at once, and with it the other pod
   );
   expect(status).toBe(1);
   expect((await peapod("ps", "-a")).err).toBe("there are no pods\n");
-});
+}, 30_000);
 
 test("a Job's deadline ends its pods", async () => {
   const path = job("late", "activeDeadlineSeconds: 10", "exec sleep 1000");
@@ -92,7 +92,7 @@ test("a Job's deadline ends its pods", async () => {
     "Job late failed: DeadlineExceeded: Job was active longer than specified deadline\n",
   );
   expect(status).toBe(1);
-});
+}, 30_000);
 
 test("Ctrl-C ends a Job and its pods", async () => {
   const path = job(
@@ -106,7 +106,7 @@ test("Ctrl-C ends a Job and its pods", async () => {
   const { status } = await child.ended;
   expect(status).toBe(130);
   expect((await peapod("ps", "-a")).err).toBe("there are no pods\n");
-});
+}, 30_000);
 
 test("nobody would stay to run a Job that is detached", async () => {
   const path = job("alone", "completions: 1", "true");
@@ -117,7 +117,7 @@ test("nobody would stay to run a Job that is detached", async () => {
 `,
     status: 2,
   });
-});
+}, 30_000);
 
 const shop = `
 apiVersion: v1
@@ -163,4 +163,4 @@ test("a Deployment's file from a cluster comes up, is listed, and goes by its na
   const alone = file("alone", shop.slice(0, shop.lastIndexOf("---")));
   expect((await peapod("down", "-f", alone)).status).toBe(0);
   expect((await peapod("ps", "-a")).err).toBe("there are no pods\n");
-});
+}, 30_000);
