@@ -259,6 +259,10 @@ const entries = {
     meaning: "The kernel refused a step of a launch; everything before it was undone.",
     hint: "peapod doctor says what this host lacks",
   },
+  "launch.killed": {
+    meaning: "A container's process was killed before it became the container's program.",
+    hint: "a seccomp profile that kills has to allow what docs/security.md lists; or memory ran out",
+  },
   "launch.timed-out": {
     meaning: "A launch did not finish in time; it was undone.",
     hint: "a volume's source may not answer; allow more with --timeout",
@@ -285,6 +289,10 @@ const entries = {
   "pod.sysctl-forbidden": {
     meaning: "The pod sets a sysctl that is not safe. The kubelet's SysctlForbidden.",
     hint: "allow it on this host with --allowed-unsafe-sysctls",
+  },
+  "pod.sysctl-refused": {
+    meaning: "The kernel did not take the value of a sysctl.",
+    hint: "the kernel's documentation of the sysctl says which values it takes",
   },
   "pod.queue-full": {
     meaning: "As many pods as allowed run and wait already.",

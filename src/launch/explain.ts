@@ -76,6 +76,7 @@ function describePlace(reply: Reply, plan: Plan, step: Step): string {
 
 function describeFailure(reply: Reply, plan: Plan, step: Step): string {
   const call = calls[reply.call] ?? "an unknown call";
+  if (call === "none") return `${describePlace(reply, plan, step)}: the process was killed`;
   const who = step.op.op === "netlink" ? "it was about" : "the file system said";
   const isType = step.op.op === "open_volume";
   const said = reply.message === "" || isType ? "" : `; ${who}: ${reply.message}`;
@@ -97,7 +98,23 @@ function tell(
   errno: string,
   { subject, hide, message }: Words,
 ): { readonly code: ErrorCode; readonly message: string } {
+  if (call === "none") {
+    return { code: "launch.killed", message: `${subject} was killed before its program ran` };
+  }
   switch (op.op) {
+    case "write_sysctl":
+      return {
+        code: "pod.sysctl-refused",
+        message:
+          errno === "ENOENT"
+            ? `this kernel has no ${sysctlName(op.path)}`
+            : `${sysctlName(op.path)} does not take the value ${JSON.stringify(op.value)}`,
+      };
+    case "set_label":
+      return {
+        code: "host.security-module-missing",
+        message: `the kernel does not take the label ${JSON.stringify(op.label)} for ${subject}`,
+      };
     case "exec":
       return call === "execve"
         ? tellExec(hide(op.arguments[0] ?? ""), errno, subject)
@@ -164,6 +181,10 @@ function tellExec(command: string, errno: string, subject: string) {
     default:
       return { code: "launch.failed", message: `cannot execute ${quoted} in ${subject}` } as const;
   }
+}
+
+function sysctlName(path: string): string {
+  return path.replace(/[./]/g, (separator) => (separator === "/" ? "." : "/"));
 }
 
 /** The user namespace asks for a file system that can be shown with other users. */

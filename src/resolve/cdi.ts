@@ -13,7 +13,7 @@ import type { AllowedDevice, ResolvedBind, ResolvedDevice } from "../spec/resolv
 import type { Said } from "../spec/security.ts";
 import { deviceNumbers } from "./host-devices.ts";
 
-/** A later directory goes before an earlier one: what is made at run time before what is installed. */
+/** A later directory goes before an earlier one: what is made at boot before what is installed. */
 export const cdiDirectories = ["/etc/cdi", "/var/run/cdi"] as const;
 const bytesMax = 4 << 20;
 
@@ -239,7 +239,7 @@ const options: ReadonlySet<string> = new Set([
   ...["nosuid", "nodev", "noexec", "exec", "relatime", "noatime"],
 ]);
 
-/** Every one of them is `nosuid` and `nodev`; a mount that has to be more is not for a container. */
+/** Every one of them is `nosuid` and `nodev`: no container needs more. */
 function translateMount(mount: NonNullable<Edits["mounts"]>[number], fail: Fail): ResolvedBind {
   const wishes = mount.options ?? [];
   const unknown = wishes.find((option) => !options.has(option));

@@ -2,7 +2,7 @@
 // writes the expected files anew.
 
 import { expect } from "bun:test";
-import { chmodSync, readFileSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { PodError, printError } from "../../src/errors/pod-error.ts";
 import { PodHost } from "../../src/pod/peapod.ts";
@@ -111,6 +111,16 @@ const cases: Readonly<Record<string, Case>> = {
       "securityContext: { seccompProfile: { type: Localhost, localhostProfile: no/such.json } }",
     ],
   },
+  "pod.sysctl-refused": {
+    container: ["command: [/probe]"],
+    spec: ['securityContext: { sysctls: [{ name: net.ipv4.tcp_syncookies, value: "x" }] }'],
+  },
+  "launch.killed": {
+    container: [
+      "command: [/probe]",
+      "securityContext: { seccompProfile: { type: Localhost, localhostProfile: kill.json } }",
+    ],
+  },
   "pod.sysctl-forbidden": {
     container: ["command: [/probe]"],
     spec: ['securityContext: { sysctls: [{ name: net.core.somaxconn, value: "9" }] }'],
@@ -141,12 +151,17 @@ function manifestOf(host: TestHost, { container = [], spec = [], image }: Case):
   return `${lines.join("\n")}\n`.replaceAll("FOLDER", host.folder);
 }
 
+const killing = { defaultAction: "SCMP_ACT_KILL", syscalls: [] };
+
 async function openPrepared(): Promise<TestHost> {
   const host = await openTestHost();
   const place = (name: string) => join(host.rootfs, name);
   writeFileSync(place("plain"), "not a program");
   writeFileSync(place("text"), "not a program either");
   chmodSync(place("text"), 0o755);
+  const seccomp = join(host.places.root, "seccomp");
+  mkdirSync(seccomp, { recursive: true });
+  writeFileSync(join(seccomp, "kill.json"), JSON.stringify(killing));
   await Bun.$`mkdir ${place("links")} && ln -s /etc ${place("links/link")}`.quiet();
   return host;
 }

@@ -97,7 +97,7 @@ function interpret(
   });
   const name = Object.keys(table).find((key) => table[key] === number);
   const newest = Math.max(
-    -1,
+    -Infinity,
     ...rules.flatMap(({ names }) => names.map((one) => table[one] ?? -1)),
   );
   if (name === undefined) return isPermissive ? otherwise : enosys;
@@ -110,7 +110,7 @@ function interpret(
     if (matches) return returned[action]!(errnoRet);
   }
   const isNamed = rules.some(({ names }) => names.includes(name));
-  return !isPermissive && !isNamed && number > newest ? enosys : otherwise;
+  return !isPermissive && !isNamed && number > newest && newest >= 0 ? enosys : otherwise;
 }
 
 const edges = [0n, 1n, 2n, 0x7fffffffn, 0x80000000n, 0xffffffffn].flatMap((low) =>

@@ -252,6 +252,11 @@ pub fn onStatus(keeper: *Keeper, process: *Process) void {
     const report = launch.report;
     // What the keeper has given up may have exec'd all the same before the signal reached it.
     if (process.failed != .ok or report.failed != 0 or report.executing == 0) {
+        // Killed by its own filter, or for want of memory: what it noted last is not the reason.
+        if (process.failed == .ok and report.failed == 0) {
+            report.call = .none;
+            report.errno = 0;
+        }
         process.failed = if (process.failed == .ok) .failed else process.failed;
         // Killed at its gate, or about to exit by itself.
         _ = calls.pidfd_send_signal(process.pidfd.raw, 9);

@@ -69,7 +69,7 @@ function rangesOfTable(
   const otherwise: Fate = [{ action: profile.otherwise }];
   const calls = Object.entries<number>(table).toSorted(([, a], [, b]) => a - b);
   const named = calls.filter(([name]) => byName.has(name)).map(([, number]) => number);
-  const newest = profile.isImported ? (named.at(-1) ?? -1) : Infinity;
+  const newest = profile.isImported ? (named.at(-1) ?? Infinity) : Infinity;
   const ranges: Range[] = [];
   const begin = (first: number, fate: Fate) => {
     const key = JSON.stringify(fate, printBig);
