@@ -36,7 +36,7 @@ export interface ResizableAmounts {
 export interface Resize {
   /** As it is to be. */
   readonly spec: PodSpec;
-  /** Containers whose resizePolicy wants them stopped before `applyResize`, and started after it. */
+  /** To be stopped before `applyResize` and started after it, by their resizePolicy. */
   readonly restarts: readonly string[];
   readonly input: ResizeInput;
 }
@@ -92,14 +92,14 @@ export function prepareResize(
   };
 }
 
-/** The state as it is written from here on. */
+/** In the pod's groups, and in its state: what is read of it from here on has the new amounts. */
 export async function applyResize(
   client: KeeperClient,
   directory: string,
   state: PodState,
   { spec, input }: Resize,
   facts: HostFacts,
-): Promise<PodState> {
+): Promise<void> {
   checkUsage(input);
   await run(client, spec, planResize(input, facts), async () => {
     const { before: after, after: before, containers } = input;
@@ -107,13 +107,9 @@ export async function applyResize(
     const plan = planResize({ ...input, before, after, containers: back }, facts);
     await launchProcess(client, { ...updateRequest, plan });
   });
-  const next: PodState = {
-    ...state,
-    cpuRequestMilli: input.after.cpuRequestMilli,
-    manifest: spec.manifest,
-  };
-  replacePodState(directory, next);
-  return next;
+  state.cpuRequestMilli = input.after.cpuRequestMilli;
+  state.manifest = { ...spec.manifest };
+  replacePodState(directory, state);
 }
 
 async function run(

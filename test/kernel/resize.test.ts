@@ -61,7 +61,7 @@ async function start(words: readonly string[]) {
     const wishes = [{ container: "main", requests: {}, limits: {}, ...more }];
     const facts = host.pods.facts();
     const planned = prepareResize(spec, state, wishes, facts);
-    return applyResize(await pod.client(), pod.directory, state, planned, facts);
+    await applyResize(await pod.client(), pod.directory, state, planned, facts);
   };
   return { pod, resize };
 }
