@@ -29,9 +29,11 @@ const domainBytesMax = 253;
 export function resolveDns(input: DnsInput): ResolvConfInput {
   const base = baseOf(input);
   const { nameservers, searches, options } = input.spec.dns;
+  const asked = [...new Set([...base.nameservers, ...nameservers])];
+  const behind = (base.behind ?? []).filter((server) => !asked.includes(server));
   return fitResolver(
     {
-      nameservers: [...new Set([...base.nameservers, ...nameservers])],
+      nameservers: [...asked, ...behind.slice(0, Math.max(0, nameserversMax - asked.length))],
       searches: [...new Set([...base.searches, ...searches])],
       options: mergeOptions(base.options, options),
     },
@@ -39,7 +41,10 @@ export function resolveDns(input: DnsInput): ResolvConfInput {
   );
 }
 
-function baseOf({ spec, host, cluster, warn }: DnsInput): ResolvConfInput {
+/** `behind`: name servers that are asked when the others are not there. */
+type Base = ResolvConfInput & { readonly behind?: readonly string[] };
+
+function baseOf({ spec, host, cluster, warn }: DnsInput): Base {
   const { policy } = spec.dns;
   if (policy === "None") return { nameservers: [], searches: [], options: [] };
   // With the host's network ClusterFirst is the host's too: hence the other policy's name.
@@ -53,8 +58,9 @@ function baseOf({ spec, host, cluster, warn }: DnsInput): ResolvConfInput {
   const { domain } = cluster;
   const own = [`${spec.namespace}.svc.${domain}`, `svc.${domain}`, domain];
   return {
-    // The host's own behind them: names of the world go on when nobody is there to pass them on.
-    nameservers: [...cluster.nameservers, ...host().nameservers].slice(0, nameserversMax),
+    nameservers: cluster.nameservers,
+    // Names of the world go on when nobody is there to pass them on.
+    behind: host().nameservers,
     searches: [...own, ...host().searches],
     options: ["ndots:5"],
   };
