@@ -7,6 +7,7 @@ import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
 import type { KeptVolume } from "./pod/kept-volumes.ts";
 import { needsOwner } from "./pod/needs.ts";
+import type { RestartOptions } from "./pod/asking.ts";
 import { PodHost } from "./pod/peapod.ts";
 import type {
   BrokenPod,
@@ -34,6 +35,8 @@ export interface Peapod extends AsyncDisposable {
   get(name: string): Promise<Pod>;
   /** Also ends what a dead keeper left behind. False when there was nothing. */
   down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
+  /** Containers end and start again in the same pod. Resolves when they are being started. */
+  restart(name: string, options?: RestartOptions): Promise<void>;
   /** A container's changes as a layer on its image. The name of the new image. */
   commit(pod: string, image: string, options?: CommitImageOptions): Promise<string>;
   /** What a container has changed of its image; by default the pod's first. */
@@ -101,6 +104,12 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     list: async () => host.list(),
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
+    restart: async (name, restartOptions = {}) => {
+      const { restartPod } = await import("./pod/asking.ts");
+      const pod = await host.running(name);
+      await restartPod(pod, restartOptions);
+      if (pod.lifetime === "detached" && pod.state.needsOwner) watch.startSoon();
+    },
     commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
     plan: async (manifest, options) => host.plan(await specOf(manifest, options), options),
     diff: async (pod, { container } = {}) => {

@@ -22,6 +22,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "remove pods that have ended",
     load: async () => (await import("./commands/rm.ts")).rm,
   },
+  restart: {
+    summary: "stop containers and start them again",
+    load: async () => (await import("./commands/restart.ts")).restart,
+  },
   kill: {
     summary: "send a signal to containers",
     load: async () => (await import("./commands/kill.ts")).kill,

@@ -1,6 +1,7 @@
 // What containers use, from two looks at their counters: rates, and the rows that show them.
 
-import type { ContainerStats, Pod } from "../pod/types.ts";
+import type { ContainerStats } from "../pod/stats.ts";
+import type { Pod } from "../pod/types.ts";
 import { printTable } from "./table.ts";
 import { formatBytes } from "./text.ts";
 

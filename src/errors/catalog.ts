@@ -311,6 +311,7 @@ const entries = {
       "The pod was started by another version of peapod, which this one cannot give orders to.",
     hint: "logs, ps and down work; restart the pod for the rest",
   },
+  "pod.refused": { meaning: "The owner of the pod did not do what it was asked, and says why." },
   "pod.running": {
     meaning: "The command is for pods whose containers have all ended, and this one runs.",
     hint: "peapod down ends it",

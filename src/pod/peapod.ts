@@ -243,6 +243,13 @@ export class PodHost implements AsyncDisposable {
     });
   }
 
+  /** As `get`; every pod that can be opened is one. */
+  async running(name: string): Promise<RunningPod> {
+    const pod = await this.get(name);
+    if (pod instanceof RunningPod) return pod;
+    throw new Error(`pod ${pod.name} is of another kind`);
+  }
+
   async get(name: string): Promise<Pod> {
     const found = await this.#find(name);
     if ("error" in found) throw found.error;

@@ -26,12 +26,12 @@ import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
+import type { ContainerStats } from "./stats.ts";
 import { readStats } from "./stats.ts";
 import { containerStates } from "./container-states.ts";
 import type {
   Container,
   ContainerState,
-  ContainerStats,
   ExecOptions,
   Execution,
   LogOptions,

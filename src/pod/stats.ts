@@ -1,7 +1,28 @@
 // What a container uses at this moment, from its control group's files.
 
 import { readFileSync } from "node:fs";
-import type { ContainerStats, Pressure } from "./types.ts";
+
+export interface ContainerStats {
+  readonly name: string;
+  readonly cpuMs: number;
+  /** Undefined where the host's controllers do not say. */
+  readonly memoryBytes: number | undefined;
+  readonly memoryPeakBytes: number | undefined;
+  /** Undefined without a limit, too. */
+  readonly memoryMaxBytes: number | undefined;
+  readonly pids: number | undefined;
+  /** Of block devices, since the container's start. */
+  readonly readBytes: number | undefined;
+  readonly writtenBytes: number | undefined;
+  /** How much of the last ten seconds was spent waiting, by what was waited for. */
+  readonly pressure: Readonly<Record<"cpu" | "memory" | "io", Pressure | undefined>>;
+}
+
+/** Percent of the time in which some process, or all of them, stood still for want of it. */
+export interface Pressure {
+  readonly some: number;
+  readonly full: number;
+}
 
 export function readStats(name: string, cgroup: string): ContainerStats {
   const io = ioOf(read(`${cgroup}/io.stat`));

@@ -9,6 +9,7 @@ import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";
 import type { PolicyLevel, PolicyOptions } from "./policy.ts";
+import type { ContainerStats } from "./stats.ts";
 import type { PoolOptions } from "./keeper-pool.ts";
 
 export type { PolicyLevel, PolicyOptions };
@@ -215,28 +216,6 @@ export interface Attachment extends AsyncDisposable {
   readonly stdout: ReadableStream<Uint8Array>;
   readonly stderr: ReadableStream<Uint8Array> | undefined;
   resize(size: { readonly rows: number; readonly columns: number }): Promise<void>;
-}
-
-export interface ContainerStats {
-  readonly name: string;
-  readonly cpuMs: number;
-  /** Undefined where the host's controllers do not say. */
-  readonly memoryBytes: number | undefined;
-  readonly memoryPeakBytes: number | undefined;
-  /** Undefined without a limit, too. */
-  readonly memoryMaxBytes: number | undefined;
-  readonly pids: number | undefined;
-  /** Of block devices, since the container's start. */
-  readonly readBytes: number | undefined;
-  readonly writtenBytes: number | undefined;
-  /** How much of the last ten seconds was spent waiting, by what was waited for. */
-  readonly pressure: Readonly<Record<"cpu" | "memory" | "io", Pressure | undefined>>;
-}
-
-/** Percent of the time in which some process, or all of them, stood still for want of it. */
-export interface Pressure {
-  readonly some: number;
-  readonly full: number;
 }
 
 /** One operation of a launch, as it was carried out. */

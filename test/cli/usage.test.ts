@@ -3,7 +3,8 @@
 import { expect, test } from "bun:test";
 import type { Sample } from "../../src/cli/usage.ts";
 import { printUsage, sortUsage, usageBetween } from "../../src/cli/usage.ts";
-import type { ContainerStats, Pod } from "../../src/pod/types.ts";
+import type { ContainerStats } from "../../src/pod/stats.ts";
+import type { Pod } from "../../src/pod/types.ts";
 
 const unknown = { cpu: undefined, memory: undefined, io: undefined };
 

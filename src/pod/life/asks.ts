@@ -33,7 +33,11 @@ async function obey(life: PodLife, question: Question): Promise<void> {
     case "down":
       return life.down(question.graceMs);
     case "restart":
-      return life.restartNamed(question.container, question.graceMs);
+      return (await import("./restart-named.ts")).restartNamed(
+        life,
+        question.container,
+        question.graceMs,
+      );
     default:
       question satisfies never;
   }

@@ -319,22 +319,6 @@ export class PodLife implements Disposable {
     await (await this.parts.client()).end(0).catch(ignoreGone);
   }
 
-  /** By hand. */
-  async restartNamed(name: string | undefined, graceMs?: number): Promise<void> {
-    const chosen = this.units.filter((unit) => unit.name === name || name === undefined);
-    if (chosen.length === 0) {
-      throw new PodError({
-        code: "container.unknown",
-        message: `pod ${this.parts.state.name} has no container ${JSON.stringify(name)}`,
-      });
-    }
-    await Promise.all(
-      chosen
-        .filter(({ kind }) => kind === "container" || kind === "sidecar")
-        .map((unit) => this.restart(unit, "Asked", `Stopping container ${unit.name}`, graceMs)),
-    );
-  }
-
   #onLaunchFailed(unit: Unit, error: unknown): void {
     if (!this.#isStarting || unit.attempt > 0) return;
     this[Symbol.dispose]();

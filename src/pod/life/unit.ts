@@ -100,6 +100,7 @@ export class Unit {
     const { kind, life, state, exitCode } = this;
     const { postStart, restartPolicy, restartRules } = this.spec.life;
     const terms = { kind, podPolicy, ownPolicy: restartPolicy, rules: restartRules };
+    const isAsked = life.killing?.reason === "Asked";
     const isProbeKill = life.killing?.reason === "Probe";
     return {
       name: this.name,
@@ -108,7 +109,7 @@ export class Unit {
       isStarted: life.started,
       isHookDue: postStart !== undefined && life.postStart !== "done",
       exitCode,
-      verdict: this.isUnmade ? "restart" : judgeExit(terms, { exitCode, isProbeKill }),
+      verdict: this.isUnmade || isAsked ? "restart" : judgeExit(terms, { exitCode, isProbeKill }),
     };
   }
 }

@@ -1,0 +1,84 @@
+// restart: containers end and start again in the same pod, whoever owns it.
+
+import { afterAll, beforeAll, describe, expect } from "bun:test";
+import type { CliHost } from "../support/cli-host.ts";
+import { openCliHost } from "../support/cli-host.ts";
+import { eventually, hostMissing } from "../support/host.ts";
+import { testOrSkip } from "../support/must-run.ts";
+
+const test = testOrSkip(hostMissing === undefined, hostMissing ?? "");
+
+let cli: CliHost;
+beforeAll(async () => {
+  if (hostMissing === undefined) cli = await openCliHost();
+});
+afterAll(() => cli?.[Symbol.asyncDispose](), 60_000);
+
+const peapod = (...words: string[]) => cli.run(words);
+const calm = "trap 'echo bye; exit 0' TERM; echo ready; while :; do sleep 0.05; done";
+
+async function upDetached(name: string, restartPolicy: string): Promise<string> {
+  const file = cli.manifest(name, { app: calm, other: calm });
+  const pod = (await Bun.file(file).json()) as { spec: object };
+  await Bun.write(file, JSON.stringify({ ...pod, spec: { ...pod.spec, restartPolicy } }));
+  const { err, status } = await peapod("up", "-d", file);
+  if (status !== 0) throw new Error(err);
+  return file;
+}
+
+interface PodObject {
+  readonly metadata: { readonly uid: string };
+  readonly status: {
+    readonly containerStatuses: readonly {
+      readonly name: string;
+      readonly restartCount: number;
+      readonly ready: boolean;
+    }[];
+  };
+}
+
+async function podOf(name: string): Promise<PodObject> {
+  return (JSON.parse((await peapod("inspect", name)).out) as { pod: PodObject }).pod;
+}
+
+/** Restart counts by container, when all are ready. */
+async function countsOf(name: string, wanted: Readonly<Record<string, number>>) {
+  const counts = ({ status }: PodObject) =>
+    Object.fromEntries(
+      status.containerStatuses
+        .filter(({ ready }) => ready)
+        .map(({ name: container, restartCount }) => [container, restartCount]),
+    );
+  const pod = await eventually(
+    () => podOf(name),
+    (now) => Bun.deepEquals(counts(now), wanted),
+    10_000,
+  );
+  return counts(pod);
+}
+
+describe("restart", () => {
+  for (const policy of ["Always", "Never"]) {
+    test(`under the policy ${policy}`, async () => {
+      const name = policy.toLowerCase();
+      await upDetached(name, policy);
+      const { uid } = (await podOf(name)).metadata;
+      await eventually(
+        () => peapod("logs", name, "-c", "app"),
+        ({ out }) => out === "ready\n",
+      );
+      expect(await peapod("restart", name, "-c", "app")).toEqual({
+        ...{ out: `${name}\n`, err: "", status: 0 },
+      });
+      expect(await countsOf(name, { app: 1, other: 0 })).toEqual({ app: 1, other: 0 });
+      expect((await peapod("logs", "-p", name, "-c", "app")).out).toBe("ready\nbye\n");
+      expect((await peapod("restart", name)).status).toBe(0);
+      expect(await countsOf(name, { app: 2, other: 1 })).toEqual({ app: 2, other: 1 });
+      expect((await podOf(name)).metadata.uid).toBe(uid);
+      expect((await peapod("restart", name, "-c", "nope")).err).toContain(
+        'pod never has no container "nope"'.replace("never", name),
+      );
+      await peapod("down", name, "-t", "0");
+    }, 30_000);
+  }
+});
