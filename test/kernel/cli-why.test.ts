@@ -91,8 +91,8 @@ test("up --wait comes back when the pod is ready, has done its work, or has fail
     { app: forever },
     { readinessProbe: { tcpSocket: { port: 9 } } },
   );
-  const late = await peapod("up", "--wait", "--wait-timeout", "300ms", slow);
-  expect(late.err).toMatch(/^error\[wait\.timed-out\] slow: not ready after 300ms\n/);
+  const late = await peapod("up", "--wait", "--wait-timeout", "2s", slow);
+  expect(late.err).toMatch(/^error\[wait\.timed-out\] slow: not ready after 2s\n/);
   expect(late.status).toBe(1);
   const { out } = await peapod("describe", "slow");
   expect(out).toMatch(/Warning +Unhealthy +\S.* Readiness probe failed: dial tcp .*:9: connect: /);
