@@ -103,13 +103,7 @@ function tell(
   }
   switch (op.op) {
     case "write_sysctl":
-      return {
-        code: "pod.sysctl-refused",
-        message:
-          errno === "ENOENT"
-            ? `this kernel has no ${sysctlName(op.path)}`
-            : `${sysctlName(op.path)} does not take the value ${JSON.stringify(op.value)}`,
-      };
+      return tellSysctl(op.path, op.value, errno);
     case "set_label":
       return {
         code: "host.security-module-missing",
@@ -142,12 +136,7 @@ function tell(
     case "mask":
     case "make_read_only":
     case "mount":
-      return errno === "ELOOP" || errno === "ENOTDIR"
-        ? {
-            code: "image.unusable",
-            message: `the image of ${subject} has no directory where ${op.target} goes, but a link or a file`,
-          }
-        : { code: "launch.failed", message: `cannot start ${subject}` };
+      return tellTarget(op.target, errno, subject);
     case "make_cgroup":
     case "write_cgroup":
       return {
@@ -183,8 +172,23 @@ function tellExec(command: string, errno: string, subject: string) {
   }
 }
 
-function sysctlName(path: string): string {
-  return path.replace(/[./]/g, (separator) => (separator === "/" ? "." : "/"));
+/** Where the kernel's own file systems go, in a root that the image made. */
+function tellTarget(target: string, errno: string, subject: string) {
+  return errno === "ELOOP" || errno === "ENOTDIR"
+    ? ({
+        code: "image.unusable",
+        message: `the image of ${subject} has no directory where ${target} goes, but a link or a file`,
+      } as const)
+    : ({ code: "launch.failed", message: `cannot start ${subject}` } as const);
+}
+
+function tellSysctl(path: string, value: string, errno: string) {
+  const name = path.replace(/[./]/g, (separator) => (separator === "/" ? "." : "/"));
+  const message =
+    errno === "ENOENT"
+      ? `this kernel has no ${name}`
+      : `${name} does not take the value ${JSON.stringify(value)}`;
+  return { code: "pod.sysctl-refused", message } as const;
 }
 
 /** The user namespace asks for a file system that can be shown with other users. */
