@@ -7,8 +7,10 @@ import type { DoctorFinding } from "./pod/doctor.ts";
 import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/types.ts";
 import type { KeptVolume } from "./pod/kept-volumes.ts";
 import { needsOwner } from "./pod/needs.ts";
+import type { PodChanges } from "./pod/changes.ts";
 import type { RestartOptions } from "./pod/asking.ts";
 import { PodHost } from "./pod/peapod.ts";
+import { linkTarget } from "./pod/state.ts";
 import type {
   BrokenPod,
   ContainerLayers,
@@ -35,6 +37,13 @@ export interface Peapod extends AsyncDisposable {
   get(name: string): Promise<Pod>;
   /** Also ends what a dead keeper left behind. False when there was nothing. */
   down(name: string, options?: { readonly graceMs?: number }): Promise<boolean>;
+  /** Whether the name is taken: one look at a link. */
+  has(pod: { readonly namespace: string; readonly name: string }): Promise<boolean>;
+  /** What a manifest would change of the pod of its name; undefined where there is none. */
+  compare(
+    manifest: PodManifest | PodSpec | string,
+    options?: ManifestOptions,
+  ): Promise<{ readonly pod: Pod; readonly changes: PodChanges } | undefined>;
   /** Containers end and start again in the same pod. Resolves when they are being started. */
   restart(name: string, options?: RestartOptions): Promise<void>;
   /** A container's changes as a layer on its image. The name of the new image. */
@@ -104,6 +113,12 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     list: async () => host.list(),
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
+    has: async ({ namespace, name }) =>
+      linkTarget(`${host.places.state}/names/${namespace}_${name}`) !== "",
+    compare: async (manifest, manifestOptions) => {
+      const { comparePod } = await import("./pod/compare.ts");
+      return comparePod(host, await specOf(manifest, manifestOptions));
+    },
     restart: async (name, restartOptions = {}) => {
       const { restartPod } = await import("./pod/asking.ts");
       const pod = await host.running(name);

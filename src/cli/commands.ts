@@ -146,6 +146,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "check manifests, and say what becomes of every field",
     load: async () => (await import("./commands/validate.ts")).validate,
   },
+  diff: {
+    summary: "how manifests differ from the pods that run",
+    load: async () => (await import("./commands/diff.ts")).diff,
+  },
   generate: {
     summary: "a manifest from a pod, a unit for systemd",
     load: async () => (await import("./commands/generate.ts")).generate,

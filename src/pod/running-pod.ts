@@ -266,6 +266,7 @@ export class RunningPod implements Pod {
     return { client, ...(await planExecTarget(asked)) };
   }
 
+  spec = async () => (await this.#parts.ownerParts?.(await this.client()))?.spec;
   pause = (): Promise<void> => freezeGroup(this.#group, this.name);
   unpause = async (): Promise<void> => thawGroup(this.#group, this.name);
   isPaused = async (): Promise<boolean> => isFrozen(this.#group);

@@ -57,6 +57,41 @@ async function countsOf(name: string, wanted: Readonly<Record<string, number>>) 
   return counts(pod);
 }
 
+describe("up again", () => {
+  test("does nothing for what is unchanged, says what is not, and starts it anew", async () => {
+    const file = await upDetached("again", "Always");
+    const { uid } = (await podOf("again")).metadata;
+    const uidNow = async () => (await podOf("again")).metadata.uid;
+    expect(await peapod("up", "-d", file)).toEqual({
+      ...{ out: "again\n", err: "again is unchanged\n", status: 0 },
+    });
+    expect(await uidNow()).toBe(uid);
+    expect(await peapod("diff", file)).toEqual({ out: "", err: "", status: 0 });
+
+    const text = await Bun.file(file).text();
+    await Bun.write(file, text.replace('"terminationGracePeriodSeconds":5', '"hostname":"other"'));
+    expect((await peapod("up", "-d", "--dry-run", file)).out).toBe(
+      "again would be started anew: spec.hostname, spec.terminationGracePeriodSeconds\n",
+    );
+    expect(await uidNow()).toBe(uid);
+    const differs = await peapod("diff", file);
+    expect(differs.status).toBe(1);
+    expect(differs.out).toMatch(/^again +spec\.hostname +- +"other"$/m);
+    expect((await peapod("up", "-d", file)).err).toBe(
+      "again is started anew: spec.hostname, spec.terminationGracePeriodSeconds\n",
+    );
+    const second = await uidNow();
+    expect(second).not.toBe(uid);
+
+    expect((await peapod("up", "-d", "--force-recreate", file)).err).toBe(
+      "again is started anew: as asked\n",
+    );
+    expect(await uidNow()).not.toBe(second);
+    await peapod("down", "again", "-t", "0");
+    expect((await peapod("diff", file)).out).toBe("again would be started\n");
+  }, 30_000);
+});
+
 describe("restart", () => {
   for (const policy of ["Always", "Never"]) {
     test(`under the policy ${policy}`, async () => {

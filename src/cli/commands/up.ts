@@ -37,6 +37,15 @@ const flags = {
     help: "as -d, and come back when all are ready, or have done their work; fail when one fails",
   },
   "wait-timeout": { kind: "duration", value: "DURATION", help: "for --wait (default: none)" },
+  "dry-run": {
+    kind: "switch",
+    help: "say what would become of each pod, and do nothing",
+  },
+  "force-recreate": {
+    kind: "switch",
+    aliases: ["replace"],
+    help: "end pods of these names first, also unchanged ones",
+  },
   timeout: { kind: "duration", value: "DURATION", help: "for the start alone (default: 60s)" },
   publish: {
     kind: "texts",
@@ -86,6 +95,7 @@ export const up = defineCommand({
     ["peapod up shop.yaml --image-map '*=rootfs:/srv/debian'", "with one root for all images"],
     ["peapod up --exit-code-from test suite.yaml", "a test beside what it needs"],
     ["peapod up -p 8080:80 web.yaml", "port 80 of the pod is port 8080 of the host"],
+    ["peapod up -d web.yaml", "again: nothing for what is unchanged, else anew"],
     ["peapod up --trace web.yaml", "see where the time goes"],
   ],
   flags,
@@ -100,6 +110,7 @@ export const up = defineCommand({
     const end = followEnd(invocation, specs);
     if (jobs.length > 0 && invocation.flags.detach) throw detachedJobs(jobs);
     await using peapod = await openFromFlags(invocation.flags, io, policyOptions(invocation.flags));
+    if (given.flags["dry-run"]) return await sayOnly(peapod, specs, invocation);
     using exits = new Exits(peapod);
     const started = await startAll(peapod, specs, invocation);
     if (invocation.flags.trace !== undefined) await writeTraces(started, invocation);
@@ -187,6 +198,12 @@ async function startAll(peapod: Peapod, specs: readonly PodSpec[], up: Up): Prom
   for (const spec of specs) {
     noteInert(spec, io);
     const startedMs = performance.now();
+    const kept = await settleOld(peapod, spec, up);
+    if (kept) {
+      pods.push(kept);
+      if (!up.flags.output) io.stdout.write(`${podLabel(kept)}\n`);
+      continue;
+    }
     const pod = await startOne(peapod, spec, up, launch.signal);
     pods.push(pod);
     // At once: when a later one fails, these stay.
@@ -197,6 +214,26 @@ async function startAll(peapod: Peapod, specs: readonly PodSpec[], up: Up): Prom
     note(io, `${podLabel(pod)} started in ${took}: ${names}`);
   }
   return pods;
+}
+
+async function sayOnly(peapod: Peapod, specs: readonly PodSpec[], up: Up): Promise<number> {
+  const { compareAll, printAgain } = await import("../again.ts");
+  const all = await compareAll(peapod, specs);
+  up.io.stdout.write(printAgain(all, up.flags["force-recreate"]));
+  return 0;
+}
+
+/** A pod of this name that stays. Whoever follows pods in the foreground has to be their owner. */
+async function settleOld(
+  peapod: Peapod,
+  spec: PodSpec,
+  { flags, io }: Up,
+): Promise<Pod | undefined> {
+  const isForced = flags["force-recreate"];
+  if (!(flags.detach || isForced) || !(await peapod.has(spec))) return undefined;
+  const { compareAll, keepOrEnd } = await import("../again.ts");
+  const [again] = await compareAll(peapod, [spec]);
+  return again && keepOrEnd(again, isForced, io);
 }
 
 async function startOne(

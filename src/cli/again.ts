@@ -1,0 +1,81 @@
+// `up` of a pod that runs already: nothing for one that is as the manifest has it; what has changed
+// is said before anything is done about it.
+
+import type { Peapod } from "../open.ts";
+import type { PodChanges } from "../pod/changes.ts";
+import type { Pod } from "../pod/types.ts";
+import type { PodSpec } from "../spec/pod-spec.ts";
+import type { Io } from "./command.ts";
+import { note } from "./open.ts";
+import { isFinished, podObject } from "./pod-object.ts";
+import { printTable } from "./table.ts";
+import { clean, podLabel } from "./text.ts";
+
+export interface Again {
+  readonly spec: PodSpec;
+  /** Undefined where there is no such pod yet. */
+  readonly pod: Pod | undefined;
+  readonly changes: PodChanges | undefined;
+}
+
+export async function compareAll(peapod: Peapod, specs: readonly PodSpec[]): Promise<Again[]> {
+  return Promise.all(
+    specs.map(async (spec) => {
+      const found = await peapod.compare(spec);
+      return { spec, pod: found?.pod, changes: found?.changes };
+    }),
+  );
+}
+
+/** The pod that stays as it is; undefined when it is to be started, and nothing is in the way. */
+export async function keepOrEnd(
+  { spec, pod, changes }: Again,
+  isForced: boolean,
+  io: Io,
+): Promise<Pod | undefined> {
+  if (pod === undefined) return undefined;
+  const hasFinished = isFinished(podObject(await pod.object()));
+  if (!isForced && !hasFinished && changes?.changes.length === 0) {
+    note(io, `${podLabel(spec)} is unchanged`);
+    return pod;
+  }
+  const why = isForced ? "as asked" : reasonsOf(changes) || "it has finished";
+  note(io, `${podLabel(spec)} is started anew: ${why}`);
+  await pod.down();
+  return undefined;
+}
+
+function reasonsOf(changes: PodChanges | undefined): string {
+  const fields = (changes?.changes ?? []).map(({ field }) => field);
+  const shown = fields.slice(0, 3).join(", ");
+  return fields.length > 3 ? `${shown} and ${fields.length - 3} more` : shown;
+}
+
+/** One line a pod and its changes. */
+export function printAgain(all: readonly Again[], isForced: boolean): string {
+  const lines = all.map(({ spec, pod, changes }) => {
+    const label = podLabel(spec);
+    if (pod === undefined) return `${label} would be started\n`;
+    if (isForced) return `${label} would be started anew: as asked\n`;
+    if (changes?.changes.length === 0) return `${label} is unchanged\n`;
+    return `${label} would be started anew: ${reasonsOf(changes)}\n`;
+  });
+  return lines.join("");
+}
+
+/** What differs, field by field. */
+export function printChanges(all: readonly Again[]): string {
+  const rows = all.flatMap(({ spec, changes }) =>
+    (changes?.changes ?? []).map(({ field, from, to }) => [
+      ...[podLabel(spec), field, shortly(from), shortly(to)],
+    ]),
+  );
+  return rows.length === 0 ? "" : printTable(["POD", "FIELD", "RUNS", "WANTED"], rows);
+}
+
+const valueLengthMax = 40;
+
+function shortly(value: unknown): string {
+  const text = value === undefined ? "-" : clean(JSON.stringify(value));
+  return text.length > valueLengthMax ? `${text.slice(0, valueLengthMax)}…` : text;
+}
