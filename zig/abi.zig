@@ -40,6 +40,7 @@ fn printTables(out: *std.Io.Writer) !void {
         .{ "frameBytesMax", protocol.frame_bytes_max },
         .{ "processesMax", protocol.processes_max },
         .{ "noProcess", protocol.no_process },
+        .{ "networkTurn", protocol.network_turn },
         .{ "askBytesMax", protocol.ask_bytes_max },
         .{ "recordMagic", protocol.record_magic },
     }) |constant| try out.print("export const {s} = {d};\n", constant);

@@ -13,6 +13,7 @@ export const protocolVersion = 1;
 export const frameBytesMax = 4198400;
 export const processesMax = 2048;
 export const noProcess = 4294967295;
+export const networkTurn = 2047;
 export const askBytesMax = 65536;
 export const recordMagic = 1145259346;
 

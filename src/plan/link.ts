@@ -1,5 +1,5 @@
-// The plan of a pod's way out, sent ahead of the sandbox's: the keeper makes the interfaces while
-// the rest of the pod is resolved and planned, or long before when it waits in a pool.
+// The plan of a pod's way out, apart from the sandbox's: the keeper makes the interfaces while the
+// first container builds its root, or long before when it waits in a pool.
 
 import type { NetlinkBatch, ResolvedLink } from "../spec/network.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";

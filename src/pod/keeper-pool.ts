@@ -9,7 +9,7 @@ import { wantsOwnLink } from "./networks.ts";
 import type { Seed } from "./keepers.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
 import { bringUpKeeper, dismissKeeper } from "./starting-keeper.ts";
-import { startLink } from "./starting-link.ts";
+import { prepareLink } from "./starting-link.ts";
 
 export interface PoolOptions {
   /** Keepers held ready; each costs what an idle pod without containers costs. */
@@ -94,11 +94,11 @@ export class KeeperPool implements AsyncDisposable {
       if (this.#namespaces.user === "NODE") {
         network = (await this.#networks?.attachAhead(keeper.uid)) ?? noNetwork;
       }
-      const link = startLink(keeper, this.#namespaces, network, false);
+      const link = prepareLink(keeper, this.#namespaces, network, false);
       await keeper.client.listen();
       // It is up, in a lean namespace, and has made what it was asked for before.
       await keeper.client.hello("observer");
-      if (link && (await link.reply).status !== "ok") throw new Error("no network");
+      if (link && (await link.send()).status !== "ok") throw new Error("no network");
       return { ...keeper, link };
     } catch (error) {
       await this.#dismiss({ ...keeper, link: undefined }, network);

@@ -2,7 +2,7 @@
 
 import type { LaunchRequest } from "../launch/keeper-client.ts";
 import type { ProcessLaunch } from "../launch/launch.ts";
-import { noProcess } from "../plan/abi.gen.ts";
+import { networkTurn, noProcess } from "../plan/abi.gen.ts";
 import type { LogPolicy } from "../plan/container.ts";
 import { defaultLogPolicy, planContainer } from "../plan/container.ts";
 import { planPause } from "../plan/exec.ts";
@@ -35,6 +35,8 @@ export interface PlanOptions extends Pick<UpOptions, "trace" | "lifetime"> {
   readonly log: LogPolicy;
   /** No container's answer says that the sandbox came up: none is sent with it. */
   readonly hearsSandbox?: boolean;
+  /** The interfaces are made meanwhile: the first container waits for them before it execs. */
+  readonly isLinkedLater?: boolean;
   /** Index of the plan (sandbox, then containers) and operation to fail; tests walk it. */
   readonly failAt?: { readonly plan: number; readonly operation: number };
 }
@@ -123,7 +125,8 @@ export function planProcesses(
   const containers = pod.containers.map((container, index) => {
     const planned = planProcess(pod, container, facts, options);
     // In the order of the manifest: one execs when the one before it has.
-    const after = index === 0 ? noProcess : container.process - 1;
+    const first = options.isLinkedLater ? networkTurn : noProcess;
+    const after = index === 0 ? first : container.process - 1;
     return { ...planned, request: { ...planned.request, ...requestOf(index + 1), after } };
   });
   return [sandbox, ...(pod.namespaces.pid === "POD" ? [pause] : []), ...containers];

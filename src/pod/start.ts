@@ -40,7 +40,7 @@ import {
   needsOwner,
   startsInOrder,
 } from "./needs.ts";
-import { startLink } from "./starting-link.ts";
+import { prepareLink } from "./starting-link.ts";
 import { names, writePodState } from "./state.ts";
 import { spansOf } from "./trace.ts";
 import type { PodEvent, TraceSpan, UpOptions } from "./types.ts";
@@ -81,7 +81,8 @@ export async function startPod(
     keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed, links);
     network =
       keeper.link?.network ?? (await options.networks?.attach(uid, spec, keeper.pid)) ?? noNetwork;
-    const link = keeper.link ?? startLink(keeper, spec.namespaces, network, options.trace ?? false);
+    const link =
+      keeper.link ?? prepareLink(keeper, spec.namespaces, network, options.trace ?? false);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
     const pod = resolvePod(spec, facts, {
       ...options,
@@ -113,7 +114,11 @@ async function launchPod(
   startNs: bigint,
 ): Promise<RunningPod> {
   const hearsSandbox = startsInOrder(spec);
-  const processes = planProcesses(pod, facts, { ...options, hearsSandbox });
+  const processes = planProcesses(pod, facts, {
+    ...options,
+    hearsSandbox,
+    isLinkedLater: keeper.link !== undefined,
+  });
   const { client, link } = keeper;
   // A container may exit before its start has been told.
   const early: PodEvent[] = [];
@@ -137,8 +142,8 @@ async function launchPod(
   using _ = endOnAbort(running, options.signal);
   try {
     const first = startsInOrder(spec) ? processes.slice(0, -pod.containers.length) : processes;
-    const replies = await sendAll(pod, client, first, running);
-    const answers = await Promise.all(link ? [link.reply, ...replies] : replies);
+    const replies = await sendAll(pod, keeper, first, running);
+    const answers = await Promise.all(link ? [link.send(), ...replies] : replies);
     const asked = link ? [link.planned, ...processes] : processes;
     if (options.trace) running.trace = readTrace(asked, answers, startNs);
     checkAnswers(spec, asked, answers);
@@ -183,7 +188,7 @@ async function startInOrder(pod: RunningPod, { timeoutMs }: StartOptions): Promi
 /** Planned, encoded and sent one by one: the keeper works on each while the next is prepared. */
 async function sendAll(
   pod: ResolvedPod,
-  client: KeeperClient,
+  { client, link }: StartingKeeper,
   [sandbox, ...others]: readonly PlannedProcess[],
   running: RunningPod,
 ): Promise<Promise<Reply>[]> {
@@ -204,6 +209,7 @@ async function sendAll(
   }
   const isShared = pod.namespaces.pid === "POD";
   for (const planned of isShared ? others.slice(0, 1) : others) send(planned);
+  void link?.send();
   const listening = client.listen();
   const unwritten = tryWriteState(running);
   await listening;

@@ -1,5 +1,5 @@
-// The interfaces of a pod that starts: asked for first of all, so that its keeper makes them while
-// the rest is resolved and planned.
+// The interfaces of a pod that starts: asked for when its first process has been, so that the keeper
+// makes them while that builds its root, or in a pool long before.
 
 import type { Reply } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";
@@ -14,11 +14,12 @@ import type { StartingKeeper } from "./starting-keeper.ts";
 export interface StartingLink {
   readonly network: ResolvedNetwork;
   readonly planned: PlannedProcess;
-  readonly reply: Promise<Reply>;
+  /** Asked for once, whoever calls it. */
+  readonly send: () => Promise<Reply>;
 }
 
 /** Undefined for a pod without any, and with a user namespace, which has to be there before. */
-export function startLink(
+export function prepareLink(
   { client }: Pick<StartingKeeper, "client">,
   namespaces: PodSpec["namespaces"],
   network: ResolvedNetwork,
@@ -27,10 +28,13 @@ export function startLink(
   const { link } = network;
   if (!link || namespaces.user === "POD") return undefined;
   const plan = planLink(namespaces, link);
-  const flags = trace ? [] : (["quiet"] as const);
-  const request = { process: noProcess, flags, stopSignal: 0, graceMs: 0, trace };
-  const reply = launchProcess(client, { ...request, plan });
-  reply.catch(() => {}); // Heard together with the others.
+  const request = { process: noProcess, flags: [], stopSignal: 0, graceMs: 0, trace };
   const about = { subject: "the sandbox", name: "network", secrets: noSecrets };
-  return { network, planned: { ...about, plan: () => plan, request }, reply };
+  let reply: Promise<Reply> | undefined;
+  const send = () => {
+    reply ??= launchProcess(client, { ...request, plan });
+    reply.catch(() => {}); // Heard together with the others.
+    return reply;
+  };
+  return { network, planned: { ...about, plan: () => plan, request }, send };
 }

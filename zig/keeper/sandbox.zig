@@ -11,6 +11,7 @@ const keeper_file = @import("keeper.zig");
 const launch_file = @import("launch.zig");
 const request = @import("request.zig");
 const lean = @import("lean.zig");
+const turns = @import("turns.zig");
 const Keeper = keeper_file.Keeper;
 const Client = keeper_file.Client;
 const Launch = keeper_file.Launch;
@@ -34,9 +35,9 @@ pub fn start(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view
     launch_file.sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);
 }
 
-/// Ahead of the sandbox, which does not come up without it.
+/// In a pool, or while the pod's first process builds its root: that waits at its gate until then.
 pub fn makeNetwork(keeper: *Keeper, client: Client, wish: *const protocol.Launch, view: View) void {
-    if (keeper.sandbox_up or keeper.ending != .no) return request.refuse(keeper, client, .refused);
+    if (keeper.ending != .no) return request.refuse(keeper, client, .refused);
     const arrived = calls.clock_gettime_ns(calls.CLOCK_MONOTONIC);
     const launch = launch_file.allocate(keeper, view) orelse
         return request.refuse(keeper, client, .refused);
@@ -44,6 +45,7 @@ pub fn makeNetwork(keeper: *Keeper, client: Client, wish: *const protocol.Launch
 
     const done = if (executor.runPrepare(&launch.context)) true else |_| false;
     keeper.network_failed = !done;
+    if (done) turns.passNetwork(keeper) else turns.refuseWaiting(keeper, protocol.network_turn);
     launch_file.sendTrace(keeper, client, launch);
     if (done and wish.flags.quiet) return;
     launch_file.sendReply(keeper, client, if (done) .ok else .failed, launch.report, 0, arrived);

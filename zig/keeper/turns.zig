@@ -19,8 +19,16 @@ pub fn of(keeper: *Keeper, process: u32) ?*u32 {
 
 /// Gone without ever having been past its gate.
 pub fn hasFailed(keeper: *Keeper, process: u32) bool {
+    if (process == protocol.network_turn) return keeper.network_failed;
     const turn = of(keeper, process) orelse return false;
     return keeper.find(process) == null and @atomicLoad(u32, turn, .acquire) == 0;
+}
+
+/// The pod's network is there.
+pub fn passNetwork(keeper: *Keeper) void {
+    const turn = of(keeper, protocol.network_turn) orelse return;
+    @atomicStore(u32, turn, 1, .release);
+    calls.futex_wake(turn);
 }
 
 /// Those whose turn comes after that process: their gate would stay shut until their deadline.

@@ -112,6 +112,8 @@ pub const Launch = extern struct {
 };
 
 pub const no_process: u32 = 0xffff_ffff;
+/// In `Launch.after`: until the pod's network is there.
+pub const network_turn: u32 = processes_max - 1;
 
 pub const Signal = extern struct { process: u32, signal: u32 };
 
