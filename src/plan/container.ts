@@ -14,7 +14,7 @@ import { openHost } from "./open-host.ts";
 import { noSlot } from "./plan.ts";
 import { planRoot } from "./root.ts";
 import { planCgroupValues, planHosts } from "./sandbox.ts";
-import { PlanSlots, podSlot } from "./slots.ts";
+import { PlanSlots, podSlot, targetProcess } from "./slots.ts";
 import { steps } from "./steps.ts";
 
 const devBytes = 64 << 10;
@@ -198,9 +198,10 @@ function planLog(
 
 function planSpawn(pod: ResolvedPod, container: ResolvedContainer, cgroup: Slot): Step[] {
   const { pid, user } = pod.namespaces;
+  const joins = container.targetProcess >= 0;
   const namespaces: NamespaceName[] = [
     "mnt",
-    ...(pid === "CONTAINER" ? (["pid"] as const) : []),
+    ...(pid === "CONTAINER" && !joins ? (["pid"] as const) : []),
     "cgroup",
   ];
   return steps("prepare", container.field, [
@@ -208,7 +209,7 @@ function planSpawn(pod: ResolvedPod, container: ResolvedContainer, cgroup: Slot)
       op: "spawn",
       namespaces,
       cgroup,
-      pid_namespace: pid === "POD" ? podSlot.pause : noSlot,
+      pid_namespace: joins ? targetProcess : pid === "POD" ? podSlot.pause : noSlot,
       user_namespace: user === "POD" ? podSlot.userNamespace : noSlot,
       target: noSlot,
       join: [],

@@ -1,8 +1,7 @@
 // Asking the owner of a pod to do something; where there is none, doing it as its owner.
 
 import { PodError } from "../errors/pod-error.ts";
-import type { Answer, Question } from "./life/asks.ts";
-import type { PodLife } from "./life/pod-life.ts";
+import type { Answer, Question } from "./questions.ts";
 import type { RunningPod } from "./running-pod.ts";
 
 /** An owner may go while it is asked, and another come. */
@@ -18,37 +17,28 @@ export interface RestartOptions {
 
 /** Resolves when the containers are being started again. */
 export async function restartPod(pod: RunningPod, options: RestartOptions): Promise<void> {
-  const { restartNamed } = await import("./life/restart-named.ts");
-  await askOwner(pod, { ask: "restart", ...options }, (life) =>
-    restartNamed(life, options.container, options.graceMs),
-  );
+  await askOwner(pod, { ask: "restart", ...options });
 }
 
-async function askOwner(
-  pod: RunningPod,
-  question: Question,
-  act: (life: PodLife) => Promise<void>,
-): Promise<void> {
+/** What there is to say about it; mostly nothing. */
+export async function askOwner(pod: RunningPod, question: Question): Promise<string> {
   for (let attempt = 0; attempt < attemptsMax; attempt++) {
-    if (pod.owner || (await isVacant(pod, question))) {
-      if (await pod.supervise()) return act(await ownLife(pod));
-      await Bun.sleep(attemptMs); // Somebody else was faster, and can be asked.
-    } else return;
+    const answer = pod.owner ? undefined : await (await pod.client()).ask(question);
+    if (answer !== undefined) return textOf(answer as Answer); // Of this version, or it says so.
+    if (await pod.supervise()) return actAsOwner(pod, question);
+    await Bun.sleep(attemptMs); // Somebody else was faster, and can be asked.
   }
   throw new PodError({ code: "pod.keeper-lost", message: `nobody comes to own pod ${pod.name}` });
 }
 
-/** False when an owner has done it. */
-async function isVacant(pod: RunningPod, question: Question): Promise<boolean> {
-  const answer = await (await pod.client()).ask(question);
-  if (answer === undefined) return true;
-  const { ok, message } = answer as Answer; // Owners of this version, or of one that says so.
-  if (!ok) throw new PodError({ code: "pod.refused", message });
-  return false;
+function textOf(answer: Answer): string {
+  if (answer.ok) return answer.text;
+  throw new PodError({ code: answer.code, message: answer.text });
 }
 
-async function ownLife({ owner, name }: RunningPod): Promise<PodLife> {
+async function actAsOwner({ owner, name }: RunningPod, question: Question): Promise<string> {
+  const { obey } = await import("./life/asks.ts");
   const life = await owner?.life();
-  if (life) return life;
+  if (life) return obey(life, question);
   throw new PodError({ code: "pod.keeper-lost", message: `nobody owns pod ${name}` });
 }

@@ -1,16 +1,18 @@
 // The owner's part of a pod in this process. What it does is loaded when there is something to do.
 
 import type { Ask, ExitedEvent, KeeperClient } from "../launch/keeper-client.ts";
-import type { PodSpec } from "../spec/pod-spec.ts";
+import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import type { LaunchContext } from "./life/launcher.ts";
 import type { PodLife } from "./life/pod-life.ts";
 import { needsOwner } from "./needs.ts";
-import type { PodState } from "./read-state.ts";
+import type { ContainerEntry, PodState } from "./read-state.ts";
 import type { Pod } from "./types.ts";
 
 export interface OwnerParts {
   readonly spec: PodSpec;
   readonly launch: LaunchContext;
+  /** A container of the manifest's kind, for this pod. */
+  readonly readContainer: (container: PodState["manifest"]) => Promise<ContainerSpec>;
   /** 1 but for tests. */
   readonly timeScale: number;
 }
@@ -21,6 +23,7 @@ export interface OwnedPod {
   readonly client: () => Promise<KeeperClient>;
   readonly exec: Pod["exec"];
   readonly onRun: (container: string) => void;
+  readonly onAdded: (entry: ContainerEntry) => void;
 }
 
 export class Ownership implements Disposable {
@@ -72,14 +75,17 @@ export class Ownership implements Disposable {
   async #load(): Promise<PodLife> {
     const { PodLife: Life } = await import("./life/pod-life.ts");
     const { makeClock } = await import("./life/clock.ts");
-    const { spec, launch, timeScale } = this.#parts;
+    const { spec, launch, timeScale, readContainer } = this.#parts;
     const { state } = this.#pod;
-    return new Life({
+    const life = new Life({
       ...this.#pod,
       spec,
       launch,
+      readContainer,
       clock: makeClock(timeScale),
       podIp: state.network?.podIPs[0] ?? "127.0.0.1",
     });
+    await life.addEphemeral();
+    return life;
   }
 }

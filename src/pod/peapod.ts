@@ -20,6 +20,7 @@ import { leaveNetworks, networkMode, Networks, removeNetwork } from "./networks.
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
+import { readContainer, withoutEphemeral } from "./read-container.ts";
 import type { ReadSpec } from "./objects.ts";
 import { objectsOf } from "./objects.ts";
 import { placesOf } from "./places.ts";
@@ -155,6 +156,8 @@ export class PodHost implements AsyncDisposable {
       ...policyOf(this.#options),
       places: this.places,
       warn: (message: string) => this.#warn(message),
+      readContainer: (spec: PodSpec, container: PodState["manifest"]) =>
+        readContainer(this.#readSpec, spec, container),
       prepareImages: (spec: PodSpec, containers: readonly ContainerSpec[]) =>
         this.#prepareImages(spec, {}, containers),
     };
@@ -163,16 +166,13 @@ export class PodHost implements AsyncDisposable {
   /** What it takes to own a pod that somebody else has started. */
   async #ownerParts(state: PodState, client: KeeperClient): Promise<OwnerParts> {
     if (!this.#readSpec) throw new Error("nobody here reads manifests");
-    const { uid, ids, network } = state;
-    const launch = {
-      ...this.#launchOptions(),
-      facts: this.facts(),
-      uid,
-      ids,
-      network: network ?? noNetwork,
-    };
-    const spec = await this.#readSpec(state.manifest, await objectsOf(state, client));
-    return { spec, timeScale: this.#timeScale, launch };
+    const { uid, ids, network = noNetwork } = state;
+    const launch = { ...this.#launchOptions(), facts: this.facts(), uid, ids, network };
+    const objects = await objectsOf(state, client);
+    const spec = await this.#readSpec(withoutEphemeral(state.manifest), objects);
+    const read = (container: PodState["manifest"]) =>
+      readContainer(this.#readSpec, spec, container);
+    return { spec, timeScale: this.#timeScale, launch, readContainer: read };
   }
 
   /** No code for images is loaded for pods that want none from the store. */

@@ -149,6 +149,7 @@ export function planProcess(
       graceMs: pod.terminationGraceMs,
       process: container.process,
       attempt: container.attempt,
+      ...(container.targetProcess >= 0 && { target: container.targetProcess }),
       flags: launchFlagsOf(container),
     },
   };

@@ -46,6 +46,10 @@ const ContainerEntry = Type.Object({
       seLinux: Text,
     }),
   ),
+  /** Of an ephemeral one: as it was asked for, and whose processes it sees. */
+  ephemeral: Type.Optional(
+    Type.Object({ container: Type.Record(Text, Type.Unknown()), target: Text }),
+  ),
   oomScoreAdj: Type.Integer(),
   /** Missing for SIGTERM. */
   stopSignal: Type.Optional(Type.Integer()),

@@ -5,6 +5,7 @@ import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-c
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { reapWhenEnded } from "../native/process-end.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
+import { askOwner } from "./asking.ts";
 import { RunningContainer } from "./container.ts";
 import { planExecTarget } from "./exec-target.ts";
 import { startExecution } from "./execution.ts";
@@ -22,6 +23,7 @@ import { endInOrder, untilFinished, untilReady } from "./outcome.ts";
 import { inspectPod } from "./inspect.ts";
 import { secretEnvOf } from "./objects.ts";
 import { logSource } from "./log-sources.ts";
+import { defaultContainer, findContainer } from "./pick-container.ts";
 import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
@@ -63,7 +65,7 @@ export interface RunningPodParts {
 export class RunningPod implements Pod {
   readonly state: PodState;
   readonly #parts: RunningPodParts;
-  readonly #containers: readonly RunningContainer[];
+  readonly #containers: RunningContainer[];
   readonly #ended = Promise.withResolvers<void>();
   #lifetime: "owner" | "detached";
   #client: KeeperClient | undefined;
@@ -82,15 +84,16 @@ export class RunningPod implements Pod {
     this.state = parts.state;
     this.#lifetime = parts.lifetime;
     this.trace = parts.trace ?? [];
-    this.#containers = parts.state.containers.map(
-      (entry) =>
-        new RunningContainer(entry, {
-          client: () => this.client(),
-          state: () => this.#stateOf(entry),
-        }),
-    );
+    this.#containers = parts.state.containers.map((entry) => this.#open(entry));
     this.#ended.promise.catch(() => {});
     if (parts.owner) this.#owner = new Ownership(this.#owned, parts.owner);
+  }
+
+  #open(entry: ContainerEntry): RunningContainer {
+    return new RunningContainer(entry, {
+      client: () => this.client(),
+      state: () => this.#stateOf(entry),
+    });
   }
 
   get name(): string {
@@ -134,6 +137,7 @@ export class RunningPod implements Pod {
       client: () => this.client(),
       exec: (command, options) => this.exec(command, options),
       onRun: (name) => this.#find(name).renew(),
+      onAdded: (entry) => void this.#containers.push(this.#open(entry)),
     };
   }
 
@@ -294,6 +298,13 @@ export class RunningPod implements Pod {
     await (await this.client()).end(graceMs);
   }
 
+  restart = async (options: { container?: string; graceMs?: number } = {}): Promise<void> =>
+    void (await askOwner(this, { ask: "restart", ...options }));
+  changeImage = async (container: string, image: string): Promise<void> =>
+    void (await askOwner(this, { ask: "image", container, image }));
+  debug = (container: Readonly<Record<string, unknown>>): Promise<string> =>
+    askOwner(this, { ask: "debug", container });
+
   async detach(): Promise<void> {
     this.#owner?.[Symbol.dispose]();
     this.#owner = undefined;
@@ -327,21 +338,11 @@ export class RunningPod implements Pod {
   }
 
   #find(name: string): RunningContainer {
-    const found = this.#containers.find((container) => container.name === name);
-    if (found) return found;
-    throw new PodError({
-      code: "container.unknown",
-      message: `pod ${this.name} has no container ${JSON.stringify(name)}`,
-      hint: `it has ${this.#containers.map((container) => container.name).join(", ")}`,
-    });
+    return findContainer(this.#containers, name, this.name);
   }
 
   #defaultContainer(): string {
-    const metadata = this.state.manifest["metadata"] as
-      { readonly annotations?: Readonly<Record<string, string>> } | undefined;
-    const wanted = metadata?.annotations?.["kubectl.kubernetes.io/default-container"];
-    const isThere = this.#containers.some(({ name }) => name === wanted);
-    return isThere && wanted !== undefined ? wanted : (this.#containers[0]?.name ?? "");
+    return defaultContainer(this.state);
   }
 
   get #group(): string {

@@ -27,6 +27,7 @@ import { tearDownWithoutKeeper } from "./keepers.ts";
 import type { PlannedProcess, PlanOptions, Policy } from "./plans.ts";
 import { launchTimeoutMs, planProcesses, sigterm } from "./plans.ts";
 import type { Networks } from "./networks.ts";
+import type { OwnerParts } from "./ownership.ts";
 import { RunningPod } from "./running-pod.ts";
 import type { PodState } from "./read-state.ts";
 import type { StartingKeeper } from "./starting-keeper.ts";
@@ -49,6 +50,10 @@ export interface StartOptions extends UpOptions, Policy, PlanOptions {
   readonly seed: Seed;
   readonly pool?: KeeperPool | undefined;
   readonly images?: PreparedImages | undefined;
+  readonly readContainer: (
+    spec: PodSpec,
+    container: PodState["manifest"],
+  ) => ReturnType<OwnerParts["readContainer"]>;
   /** For containers that start again. */
   readonly prepareImages: LaunchContext["prepareImages"];
   /** 1 but for tests. */
@@ -133,6 +138,7 @@ async function launchPod(
     owner: {
       spec,
       timeScale: options.timeScale ?? 1,
+      readContainer: (container) => options.readContainer(spec, container),
       launch: { ...options, facts, uid: pod.uid, ids: pod.ids, network: pod.network },
     },
     onEvent: (event) => (isAnnounced ? options.onEvent(event) : early.push(event)),

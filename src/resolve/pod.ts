@@ -146,7 +146,7 @@ interface ContainerSource {
 
 function resolveContainer(
   source: ContainerSource,
-  { container, kind, process, attempt }: ContainerLaunch,
+  { container, kind, process, attempt, target }: ContainerLaunch,
 ): ResolvedContainer {
   const { texts, hostname, facts, options, resources, volumes } = source;
   const { spec } = texts;
@@ -176,6 +176,7 @@ function resolveContainer(
     kind,
     process,
     attempt,
+    targetProcess: target ?? -1,
     root: { ...image.root, binds: [...image.root.binds, ...privileges.binds] },
     imageId: image.id,
     candidates,

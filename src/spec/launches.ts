@@ -14,6 +14,8 @@ export interface ContainerLaunch {
   readonly process: number;
   /** How often it has been launched before. */
   readonly attempt: number;
+  /** The process whose PID namespace it joins; left out, one of its own. */
+  readonly target?: number;
 }
 
 /** Every container's first. */

@@ -138,6 +138,8 @@ export interface ResolvedContainer {
   readonly process: number;
   /** How often it has been launched before: each time it gets a writable layer of its own. */
   readonly attempt: number;
+  /** The process whose PID namespace it joins; -1 for one of its own, or the pod's. */
+  readonly targetProcess: number;
   readonly root: ResolvedRoot;
   /** Empty for what is no image of the store. */
   readonly imageId: string;

@@ -118,8 +118,10 @@ fn startProcess(
     if (is_recorded and keeper.hasRun(wish.process, wish.attempt))
         return request.refuse(keeper, client, .stale);
     if (turns.hasFailed(keeper, wish.after)) return request.refuse(keeper, client, .refused);
-    const target = if (view.header().kind == .exec) keeper.find(wish.target) else null;
-    if (view.header().kind == .exec) {
+    const is_exec = view.header().kind == .exec;
+    const has_target = is_exec or wish.target != protocol.no_process;
+    const target = if (has_target) keeper.find(wish.target) else null;
+    if (has_target) {
         const found = target orelse return request.refuse(keeper, client, .no_such_process);
         if (found.state != .running) return request.refuse(keeper, client, .no_such_process);
     }
@@ -144,7 +146,7 @@ fn startProcess(
     keeper.launching += 1;
     if (target) |found| {
         fillTarget(launch, found);
-        process.cgroup_parent = found.cgroup.raw;
+        if (is_exec) process.cgroup_parent = found.cgroup.raw;
     }
     stream.adopt(process, fds);
     if (view.header().flags.may_hang) {

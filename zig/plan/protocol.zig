@@ -96,7 +96,7 @@ pub const Launch = extern struct {
     /// Names the process from now on; chosen by the client, unique in the pod for as long as the
     /// pod lives.
     process: u32,
-    /// Exec only: the process to join.
+    /// The process to join: an exec's, or the one whose PID namespace a container shares.
     target: u32,
     /// Hold this process at its gate until that one is past its own; `no_process` for at once.
     after: u32,

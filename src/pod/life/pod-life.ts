@@ -5,14 +5,15 @@ import { PodError } from "../../errors/pod-error.ts";
 import type { Ask, ExitedEvent, KeeperClient } from "../../launch/keeper-client.ts";
 import { KeeperGone } from "../../launch/keeper-client.ts";
 import { firstLaunches } from "../../spec/launches.ts";
-import type { PodSpec } from "../../spec/pod-spec.ts";
-import type { PodState } from "../read-state.ts";
+import type { ContainerSpec, PodSpec } from "../../spec/pod-spec.ts";
+import type { ContainerEntry, PodState } from "../read-state.ts";
 import { readRecord } from "../record.ts";
 import type { Pod } from "../types.ts";
-import { backOffEnd, nextBackOff } from "./back-off.ts";
+import { nextBackOff } from "./back-off.ts";
 import { runHook } from "./care.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
+import { isDue } from "./due.ts";
 import type { EventText } from "./events.ts";
 import type { Journal } from "./journal.ts";
 import { newContainerLife, newJournal, readJournal } from "./journal.ts";
@@ -26,7 +27,7 @@ import { resumeUnit } from "./resume.ts";
 import { Runs } from "./runs.ts";
 import type { StopContext } from "./stop.ts";
 import { stopUnit, Winding } from "./stop.ts";
-import { backOffText, exitText, podText } from "./texts.ts";
+import { exitText } from "./texts.ts";
 import { Unit } from "./unit.ts";
 
 export interface LifeParts {
@@ -39,8 +40,10 @@ export interface LifeParts {
   readonly client: () => Promise<KeeperClient>;
   readonly exec: Pod["exec"];
   readonly launch: LaunchContext;
+  readonly readContainer: (container: PodState["manifest"]) => Promise<ContainerSpec>;
   /** A container runs, for the first time or anew. */
   readonly onRun: (container: string) => void;
+  readonly onAdded: (entry: ContainerEntry) => void;
 }
 
 export type Outcome = NonNullable<Journal["outcome"]>;
@@ -246,23 +249,8 @@ export class PodLife implements Disposable {
   }
 
   #isDue(unit: Unit): boolean {
-    if (unit.state !== "exited") return true;
-    const { life } = unit;
     const { clock, state } = this.parts;
-    const untilMs = backOffEnd(life.backOff, unit.finishedMs, clock);
-    const sinceMs = clock.nowMs();
-    if (untilMs === undefined || untilMs <= sinceMs) return true;
-    if (life.waiting?.untilMs === untilMs) return false;
-    if (unit.isUnmade && life.waiting) {
-      const isPull = ["ErrImagePull", "RegistryUnavailable"].includes(life.waiting.reason);
-      life.waiting = { ...life.waiting, ...(isPull && { reason: "ImagePullBackOff" }), untilMs };
-      return false;
-    }
-    const message = backOffText(life.backOff?.delayMs ?? 0, unit.name, state);
-    life.waiting = { reason: "CrashLoopBackOff", message, sinceMs, untilMs };
-    const text = `Back-off restarting failed container ${unit.name} in pod ${podText(state)}`;
-    this.tell({ type: "Warning", reason: "BackOff", message: text, container: unit.name });
-    return false;
+    return isDue(unit, clock, state, (event) => this.tell(event));
   }
 
   /** One timer, for the next container that is due and the deadline of the pod. */
@@ -317,6 +305,33 @@ export class PodLife implements Disposable {
   async #endPod(): Promise<void> {
     this[Symbol.dispose]();
     await (await this.parts.client()).end(0).catch(ignoreGone);
+  }
+
+  /** Those that another owner has added; they come after all others. */
+  async addEphemeral(): Promise<void> {
+    for (const entry of this.parts.state.containers) {
+      const isKnown = this.units.some((unit) => unit.entry === entry);
+      if (!isKnown && entry.ephemeral) this.addUnit(entry, await this.#readEphemeral(entry));
+    }
+  }
+
+  addUnit(entry: ContainerEntry, spec: ContainerSpec): Unit {
+    const life = (this.journal.containers[entry.name] ??= newContainerLife());
+    const unit = new Unit(entry, spec, life);
+    const target = this.units.find(({ name }) => name === entry.ephemeral?.target);
+    unit.target = target?.entry.process;
+    this.units.push(unit);
+    return unit;
+  }
+
+  /** Beside the order of start: an ephemeral container, or one that has been changed. */
+  launchNow(unit: Unit): Promise<void> {
+    this.#runs.launch(unit);
+    return unit.launching;
+  }
+
+  #readEphemeral({ ephemeral }: ContainerEntry): Promise<ContainerSpec> {
+    return this.parts.readContainer(ephemeral?.container ?? {});
   }
 
   #onLaunchFailed(unit: Unit, error: unknown): void {

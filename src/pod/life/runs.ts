@@ -85,8 +85,9 @@ export class Runs {
 
   async #carryOut(unit: Unit, after: number | undefined): Promise<void> {
     const { spec, launch, client } = this.#context;
-    const { spec: container, kind, attempt } = unit;
-    const wish = { container, kind, process: unit.entry.process, attempt };
+    const { spec: container, kind, attempt, target } = unit;
+    const { process } = unit.entry;
+    const wish = { container, kind, process, attempt, ...(target !== undefined && { target }) };
     for (;;) {
       const launched = await launchContainer(spec, wish, await client(), launch, after);
       if (launched.kind === "busy") await Bun.sleep(busyMs);

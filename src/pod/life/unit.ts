@@ -27,6 +27,8 @@ export class Unit {
   /** There was nothing that could have exited: its image or its configuration was not to be had. */
   isUnmade = false;
   stopSignal = sigterm;
+  /** Whose PID namespace an ephemeral one joins. */
+  target: number | undefined;
   probes: ContainerProbes | undefined;
   /** Heard before the launch was. */
   earlyExit: ExitedEvent | undefined;
@@ -40,6 +42,11 @@ export class Unit {
     this.kind = entry.kind ?? "container";
     this.spec = spec;
     this.life = life;
+  }
+
+  /** It was ended to be run again, by hand: no policy is asked, and nothing waited for. */
+  get isOrdered(): boolean {
+    return this.life.killing?.reason === "Asked";
   }
 
   get name(): string {
@@ -100,8 +107,8 @@ export class Unit {
     const { kind, life, state, exitCode } = this;
     const { postStart, restartPolicy, restartRules } = this.spec.life;
     const terms = { kind, podPolicy, ownPolicy: restartPolicy, rules: restartRules };
-    const isAsked = life.killing?.reason === "Asked";
     const isProbeKill = life.killing?.reason === "Probe";
+    const mustRun = this.isUnmade || this.isOrdered;
     return {
       name: this.name,
       kind: kind === "ephemeral" ? "container" : kind,
@@ -109,7 +116,7 @@ export class Unit {
       isStarted: life.started,
       isHookDue: postStart !== undefined && life.postStart !== "done",
       exitCode,
-      verdict: this.isUnmade || isAsked ? "restart" : judgeExit(terms, { exitCode, isProbeKill }),
+      verdict: mustRun ? "restart" : judgeExit(terms, { exitCode, isProbeKill }),
     };
   }
 }
