@@ -70,6 +70,7 @@ export function resolvePod(spec: PodSpec, facts: HostFacts, options: ResolveOpti
     // What an init container is to write is not there before it has run.
     isEarly: options.launches === undefined && spec.initContainers.length > 0,
     readFile: (volume, path) => {
+      refuseMemory(spec, volume);
       const directory = `${places.dataParent}/${places.uid}/${volumeDirectory(volume)}`;
       return readVolumeFile(directory, path);
     },
@@ -133,6 +134,13 @@ export function resolvePlaces(
     cgroupName: `pod${uid}`,
     keepersParent: `${groups}/keepers` as HostPath,
   };
+}
+
+/** Its files are in the keeper's reach alone. */
+function refuseMemory({ volumes }: PodSpec, name: string): void {
+  const volume = volumes.find((candidate) => candidate.name === name);
+  if (volume?.kind !== "emptyDir" || volume.medium === "") return;
+  throw new Error("the volume is in memory, where nobody but containers can read it");
 }
 
 interface ContainerSource {

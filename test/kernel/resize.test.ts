@@ -1,8 +1,8 @@
 // Amounts of a pod in its control groups: at its start, and changed while it runs.
 
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { existsSync, readFileSync } from "node:fs";
-import { hugePageSizes } from "../../src/native/host.ts";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { findCgroupMount, hugePageSizes } from "../../src/native/host.ts";
 import type { RunningPod } from "../../src/pod/running-pod.ts";
 import { applyResize, prepareResize } from "../../src/pod/resize.ts";
 import { readPodState } from "../../src/pod/read-state.ts";
@@ -10,8 +10,9 @@ import type { ResizeWish } from "../../src/pod/resize.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
-import { hostMissing, openTestHost } from "../support/host.ts";
+import { hostMissing, logOf, openTestHost } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
+import { probeAnswers } from "../support/probe.ts";
 import {
   errorOf,
   hasControllers,
@@ -26,7 +27,14 @@ const limitTest = testOrSkip(
   hostMissing === undefined && hasControllers,
   hostMissing ?? noControllers,
 );
+/** In the virtual machine alone: the host's large pages are not a test's to set aside. */
+const hasPages = process.env["PEAPOD_TEST_IN_VM"] === "1" && hasController("hugetlb");
+const pageTest = testOrSkip(hasPages, "needs a machine of its own with the hugetlb controller");
 const plainTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
+
+function hasController(name: string): boolean {
+  return findCgroupMount()?.controllers.includes(name) ?? false;
+}
 
 let host: TestHost;
 
@@ -152,6 +160,24 @@ describe("at the start", () => {
       expect(read(`${groups.own}/memory.oom.group`)).toBe("1");
     },
   );
+
+  pageTest("large pages bound the container that asks for them, and make volumes", async () => {
+    writeFileSync("/proc/sys/vm/nr_hugepages", "4");
+    const asked = { "hugepages-2Mi": "4Mi", memory: "64Mi" };
+    const container = probe(host, ["statfs", "/pages", "pause"], {
+      resources: { limits: asked },
+      volumeMounts: [{ name: "pages", mountPath: "/pages" }],
+    });
+    const volumes = [{ name: "pages", emptyDir: { medium: "HugePages-2Mi" as const } }];
+    await using pod = (await up(host, [container], { volumes })) as RunningPod;
+    const groups = await groupsOf(pod);
+    for (const group of [groups.own, groups.pod]) {
+      expect(read(`${group}/hugetlb.2MB.max`)).toBe(String(4 * Mi));
+    }
+    await until(async () => (await logOf(pod, "main")).includes("statfs /pages"));
+    const magic = 0x958458f6;
+    expect(probeAnswers(await logOf(pod, "main"))["statfs /pages"]).toMatchObject({ type: magic });
+  });
 
   limitTest("nobody gets large pages that it has not asked for", async () => {
     await using pod = (await up(host, [probe(host, ["pause"])])) as RunningPod;

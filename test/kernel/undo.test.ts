@@ -73,13 +73,20 @@ function withVolumes(host: TestHost, name: string, spec: object): PodManifest {
   const source = join(host.rootfs, "source");
   mkdirSync(join(source, "inner"), { recursive: true });
   writeFileSync(join(source, "file"), "content");
+  // A claim outlives pods, and so the starts that fail.
+  mkdirSync(join(host.places.root, "volumes", "default_data"), { recursive: true });
+  host.before = host.snapshot();
+  const podName = { path: "deep/name", fieldRef: { fieldPath: "metadata.name" } };
   return podOf(
     host,
     name,
     { only: ["pause"] },
     {
+      securityContext: { fsGroup: 2000 },
       ...spec,
       volumes: [
+        { name: "files", downwardAPI: { items: [podName] } },
+        { name: "claim", persistentVolumeClaim: { claimName: "data" } },
         { name: "disk", emptyDir: {} },
         { name: "memory", emptyDir: { medium: "Memory", sizeLimit: "1Mi" } },
         { name: "host", hostPath: { path: source, type: "Directory" } },
@@ -88,7 +95,10 @@ function withVolumes(host: TestHost, name: string, spec: object): PodManifest {
     {
       volumeMounts: [
         { name: "disk", mountPath: "/disk", subPath: "a/b" },
-        { name: "memory", mountPath: "/memory" },
+        { name: "memory", mountPath: "/memory", subPath: "part" },
+        { name: "files", mountPath: "/files" },
+        { name: "files", mountPath: "/name", subPath: "deep/name" },
+        { name: "claim", mountPath: "/claim" },
         { name: "host", mountPath: "/host", readOnly: true },
         { name: "host", mountPath: "/file", subPath: "file" },
       ],

@@ -66,6 +66,9 @@ describe("fileKeyRef", () => {
     );
     expect(envOf(file("gone", "TOKEN", true))).toEqual([]);
     expect(complaint(file("link", "TOKEN", true))).toContain("ELOOP");
+    const memory = [{ ...volumes[0], medium: "Memory" }] as const;
+    const spec = specOf({ env: [file("app.env", "TOKEN")] }, { volumes: memory });
+    expect(refusal(spec, { places })).toContain("the volume is in memory, where nobody but");
     rmSync(folder, { recursive: true });
   });
 });
