@@ -42,13 +42,14 @@ async function both(
     securityContext: context,
   });
   await using pod = await host.up(manifest);
-  const { stdout } = await pod.exec(["/probe", ...words]).result;
-  const exec = probeAnswers(new TextDecoder().decode(stdout));
   const said = await eventually(
     async () => probeAnswers(await logOf(pod, "only")),
     (answers) => "pause" in answers,
   );
   const { pause: _, ...own } = said;
+  // Not before: some of what both try can be done once at a time.
+  const { stdout } = await pod.exec(["/probe", ...words]).result;
+  const exec = probeAnswers(new TextDecoder().decode(stdout));
   return { own: identity(own), exec: identity(exec) };
 }
 

@@ -14,7 +14,7 @@ pub const WriteSysctl = extern struct {
     /// Below /proc/sys.
     path: Text,
     value: Text,
-    /// Who writes: an IPC namespace hears its own root only, and no capability.
+    /// Who opens it where root may not: newer kernels let an IPC namespace's own root only.
     uid: u32,
     _: [4]u8 = @splat(0),
 };
