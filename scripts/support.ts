@@ -31,7 +31,8 @@ that \`kubectl get -o yaml\` prints. A null is the same as leaving the field out
 - **hostPath** without a type needs a source that exists. Container runtimes make an empty
   directory.
 - **dnsPolicy** \`ClusterFirst\` is \`Default\`: there is no cluster whose names come first.
-- **restartPolicy** is read, and every pod runs as with \`Never\`.
+- **A first start that fails** is taken back whole; later failures are restarted as Kubernetes does,
+  see [life](life.md).
 - **emptyDir.sizeLimit** holds volumes with \`medium: Memory\` to their size. A volume on disk is
   not measured yet, so there the limit is inert. Kubernetes evicts a pod that goes over it.
 - **Unknown fields and repeated keys** are errors. A kubelet ignores the ones and takes the last
