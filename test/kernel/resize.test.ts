@@ -3,6 +3,7 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { findCgroupMount, hugePageSizes } from "../../src/native/host.ts";
+import { askOwner } from "../../src/pod/asking.ts";
 import type { RunningPod } from "../../src/pod/running-pod.ts";
 import { applyResize, prepareResize } from "../../src/pod/resize.ts";
 import { readPodState } from "../../src/pod/read-state.ts";
@@ -131,6 +132,33 @@ describe("a resize", () => {
     await applyResize(await pod.client(), pod.directory, state, planned, facts);
     expect(readPodState(pod.directory).cpuRequestMilli).toBe(200);
   });
+});
+
+plainTest("a container whose resizePolicy wants it runs again, with its new amounts", async () => {
+  const cpu = { resource: "requests.cpu", divisor: "1m" };
+  const container = probe(host, ["env", "pause"], {
+    env: [{ name: "CPU", valueFrom: { resourceFieldRef: cpu } }],
+    resources: { requests: { cpu: "100m" } },
+    resizePolicy: [{ resourceName: "cpu", restartPolicy: "RestartContainer" }],
+  });
+  const other = probe(host, ["pause"], { name: "other", resources: { requests: { cpu: "1" } } });
+  await using pod = (await up(host, [container, other])) as RunningPod;
+  await until(async () => (await logOf(pod, "main")).includes("CPU=100"));
+  const before = (await pod.container("other").state()).pid;
+  const wishes = ["main", "other"].map((name) => {
+    return { container: name, requests: { cpuMilli: 200 }, limits: {} };
+  });
+  await askOwner(pod, { ask: "resize", wishes });
+  await until(async () => (await logOf(pod, "main")).includes("CPU=200"), 10_000);
+  expect((await pod.container("main").state()).logPath).toEndWith("/1.log");
+  expect((await pod.container("other").state()).pid).toBe(before);
+  const state = readPodState(pod.directory);
+  expect(state.cpuRequestMilli).toBe(400);
+  const { containers } = state.manifest["spec"] as { containers: { resources: unknown }[] };
+  expect(containers.map(({ resources: now }) => now)).toEqual([
+    { requests: { cpu: "200m" } },
+    { requests: { cpu: "200m" } },
+  ]);
 });
 
 describe("at the start", () => {

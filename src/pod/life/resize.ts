@@ -4,10 +4,11 @@ import type { PodSpec } from "../../spec/pod-spec.ts";
 import type { ResizeWish } from "../resize.ts";
 import { applyResize, prepareResize } from "../resize.ts";
 import type { PodLife } from "./pod-life.ts";
+import { restartNamed } from "./restart-named.ts";
 
 /**
- * Containers whose resizePolicy wants a restart get their new amounts with their new groups, before
- * the pod's own group may shrink around them.
+ * Containers whose resizePolicy wants a restart have ended before the pod's own group may shrink, and
+ * get their new amounts with their new groups.
  */
 export async function resizeContainers(
   life: PodLife,
@@ -23,14 +24,7 @@ export async function resizeContainers(
     if (found) unit.spec = { ...unit.spec, resources: found.resources };
   }
   try {
-    const stopped = life.units.filter(({ name }) => planned.restarts.includes(name));
-    await Promise.all(
-      stopped.map(async (unit) => {
-        const message = `Container ${unit.name} resize requires restart`;
-        await life.restart(unit, "Killing", message, undefined);
-        await unit.launching;
-      }),
-    );
+    for (const name of planned.restarts) await restartNamed(life, name);
     await applyResize(await client(), directory, state, planned, facts);
   } catch (error) {
     for (const [unit, spec] of before) unit.spec = spec;
