@@ -7,8 +7,8 @@ import type { PodLife } from "./pod-life.ts";
 import { restartNamed } from "./restart-named.ts";
 
 /**
- * Containers whose resizePolicy wants a restart have ended before the pod's own group may shrink, and
- * get their new amounts with their new groups.
+ * Containers whose resizePolicy wants a restart have ended before the pod's own group may shrink;
+ * they get their new amounts with their new groups.
  */
 export async function resizeContainers(
   life: PodLife,
