@@ -94,7 +94,8 @@ Pods are run, and those that the templates of \`Deployment\`, \`ReplicaSet\`, \`
 them anew but \`up\`; those of a Job are made by the \`up\` that runs it in the foreground, with the
 limits, the back-off and the policies of Kubernetes' job controller. \`ConfigMap\`, \`Secret\` and
 \`PersistentVolumeClaim\` are for the pods that name them, of all files of one command. A reference
-to one that is not there is an error: nobody would create it later.
+to one that is not there is an error: nobody would create it later. A \`NetworkPolicy\` is in force
+for every pod with an address that it selects, for as long as a pod of its files lives.
 
 An object of another kind that stands beside a pod is passed over, and that is said:
 

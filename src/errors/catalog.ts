@@ -75,6 +75,10 @@ const entries = {
     meaning: "CNI plugins set up a network namespace before a pod has a user namespace of its own.",
     hint: "use the default network for pods with hostUsers: false",
   },
+  "network.no-policies": {
+    meaning: "The kernel cannot filter the traffic of pods as their policies say.",
+    hint: "see peapod doctor for what it lacks, or leave the NetworkPolicy out",
+  },
   "network.failed": { meaning: "The kernel refused a part of the pod's network." },
   "host.not-linux": {
     meaning: "peapod makes Linux namespaces and control groups; no other system has them.",

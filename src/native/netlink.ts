@@ -46,6 +46,7 @@ export class NetlinkSocket implements Disposable {
 
   /** Throws a NetlinkError for the first request that failed. */
   send({ labels, messages }: Batch): void {
+    if (messages.length > largeBytes) this.#makeRoom(2 * messages.length);
     writeSync(this.#fd, messages);
     let failure: NetlinkError | undefined;
     for (const { type, view } of this.#read(answerBytesMax)) {
@@ -56,6 +57,14 @@ export class NetlinkSocket implements Disposable {
       else if (sequence === labels.length && !failure) return;
     }
     throw failure ?? new NetlinkError(labels.at(-1) ?? "", "no answer");
+  }
+
+  /** The kernel takes a batch whole, and not more than a socket may send at once. */
+  #makeRoom(bytes: number): void {
+    const [solSocket, sendBufferForce] = [1, 32];
+    const size = alloc(4);
+    new DataView(size.buffer).setUint32(0, bytes, true);
+    trySyscall("setsockopt", this.#fd, solSocket, sendBufferForce, size, 4);
   }
 
   /** What a dump answers: the message type, and what follows its head. */
@@ -101,5 +110,7 @@ export class NetlinkSocket implements Disposable {
 }
 
 const headBytes = 16;
+/** Half of what a socket may send unless told otherwise. */
+const largeBytes = 100_000;
 const [answerBytesMax, dumpBytesMax] = [4096, 32_768];
 const [errorType, doneType] = [2, 3];

@@ -181,3 +181,41 @@ export function verdict(code: "drop" | "accept" | { readonly jump: string }): Pa
   };
   return [["immediate", write]];
 }
+
+export function isProtocol(number: number): Part {
+  return [meta("l4proto", tested), compare("is", Uint8Array.of(number))];
+}
+
+/** The port that a packet goes to; both ends belong to the range. */
+export function isPortBetween(first: number, last: number): Part {
+  const bytes = (port: number) => Uint8Array.of(port >> 8, port & 255);
+  return [payload("transport", 2, 2, wide), ...between(bytes(first), bytes(last))];
+}
+
+export function isAddressBetween(
+  which: keyof typeof places,
+  of: Family,
+  first: Uint8Array,
+  last: Uint8Array,
+): Part {
+  return [...addressInto(which, of, wide), ...between(first, last)];
+}
+
+/** What is in the wide register; the kernel compares as bytes stand. */
+function between(first: Uint8Array, last: Uint8Array): Part {
+  const [notMore, notLess] = [3, 5];
+  const one = (operator: number, value: Uint8Array): Expression => [
+    "cmp",
+    (writer) => {
+      writer.attributeBig32(1, register(wide)).attributeBig32(2, operator);
+      writer.nest(3, () => writer.attribute(1, value));
+    },
+  ];
+  return [one(notLess, first), one(notMore, last)];
+}
+
+/** To the chain that a map has for the key in the registers from 0 on, if it has one. */
+export function goTo(map: string): Part {
+  const verdictRegister = 0;
+  return [lookup(map, (writer) => writer.attributeBig32(3, verdictRegister))];
+}

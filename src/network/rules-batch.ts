@@ -24,9 +24,11 @@ export class RulesBatch {
   readonly writer = new NetlinkWriter();
   readonly table: string;
 
-  constructor(table: string) {
+  /** With a generation it is refused when rules of any table were changed since. */
+  constructor(table: string, generation?: number) {
     this.table = table;
     this.#frame(0x10, 0);
+    if (generation !== undefined) this.writer.attributeBig32(1, generation);
   }
 
   /** Every request names the table in its first attribute. */
@@ -95,7 +97,7 @@ export function readElements(body: Uint8Array): Element[] {
 }
 
 /** What attributes of this type hold. */
-function inner(bytes: Uint8Array | undefined, wanted: number): Uint8Array[] {
+export function inner(bytes: Uint8Array | undefined, wanted: number): Uint8Array[] {
   const found: Uint8Array[] = [];
   const all = bytes ?? new Uint8Array(0);
   const view = new DataView(all.buffer, all.byteOffset, all.byteLength);

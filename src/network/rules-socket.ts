@@ -30,6 +30,11 @@ export class RulesSocket implements Disposable {
     }
   }
 
+  /** All messages of the answer. */
+  ask({ messages }: NetlinkBatch): { readonly type: number; readonly body: Uint8Array }[] {
+    return [...this.#socket.dump(messages)];
+  }
+
   /** None where there is no such table. */
   elements(table: string, set: string): Element[] {
     try {

@@ -3,6 +3,7 @@
 
 import type { NetlinkBatch } from "../spec/network.ts";
 import type { SetElement } from "./rules-batch.ts";
+import type { NetlinkWriter } from "./netlink.ts";
 import { flag } from "./netlink.ts";
 import type { Expression, Part } from "./expressions.ts";
 import * as rule from "./expressions.ts";
@@ -72,11 +73,11 @@ function composeSet(batch: RulesBatch, set: string, id: number): void {
 }
 
 /** A concatenation packs the types of its parts into six bits each. */
-function typeOf(kinds: readonly Kind[]): number {
+export function typeOf(kinds: readonly Kind[]): number {
   return kinds.reduce((packed, name) => (packed << 6) | kind[name], 0);
 }
 
-function sizeOf(kinds: readonly Kind[]): number {
+export function sizeOf(kinds: readonly Kind[]): number {
   return kinds.reduce((bytes, name) => bytes + bytesOf[name], 0);
 }
 
@@ -91,7 +92,7 @@ interface Chain {
 }
 
 /** enum nf_inet_hooks. */
-const hook = { prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
+export const hook = { prerouting: 0, forward: 2, output: 3, postrouting: 4 } as const;
 const { v4, v6 } = rule.family;
 
 const chains: Readonly<Record<string, Chain>> = {
@@ -167,13 +168,20 @@ function composeChain(batch: RulesBatch, chain: string): void {
   const writer = batch.begin(`chain ${chain}`, request.newChain, flag.create | flag.exclusive);
   writer.attributeText(3, chain);
   const base = chains[chain]?.base;
-  if (!base) return;
+  if (base) composeBase(writer, base);
+}
+
+export function composeBase(writer: NetlinkWriter, base: NonNullable<Chain["base"]>): void {
   const acceptByDefault = 1;
   writer.nest(4, () => writer.attributeBig32(1, base.hook).attributeBig32(2, base.priority));
   writer.attributeBig32(5, acceptByDefault).attributeText(7, base.type);
 }
 
-function composeRule(batch: RulesBatch, chain: string, expressions: readonly Expression[]): void {
+export function composeRule(
+  batch: RulesBatch,
+  chain: string,
+  expressions: readonly Expression[],
+): void {
   const atEnd = 0x800;
   const writer = batch.begin(`rule of ${chain}`, request.newRule, flag.create | atEnd);
   writer.attributeText(2, chain).nest(4, () => {

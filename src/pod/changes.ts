@@ -87,7 +87,7 @@ const podFields = {
 
 /** Who the pod is, what is compared by itself, and what comes from the text alone. */
 type Elsewhere =
-  | ("name" | "namespace" | "initContainers" | "containers" | "objects")
+  | ("name" | "namespace" | "initContainers" | "containers" | "objects" | "policies")
   | ("workload" | "manifest" | "origins" | "inert");
 
 /** `hostNetwork` and the like are kept as modes of namespaces. */

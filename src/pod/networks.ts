@@ -63,6 +63,29 @@ export class Networks implements AsyncDisposable {
     });
   }
 
+  /**
+   * Before anything of the pod runs. A pod without policies of its own waits for nothing but one
+   * look at the state directory.
+   */
+  async admit(uid: string, spec: PodSpec, { podIPs, link }: ResolvedNetwork): Promise<void> {
+    const { mode, state, warn } = this.#options;
+    if (!link) {
+      if (spec.policies && podIPs.length > 0) warn(`policies mean nothing to the network ${mode}`);
+      return;
+    }
+    if (!spec.policies && !existsSync(`${state}/policies`)) return;
+    const { admitPod } = await import("./network-policies.ts");
+    admitPod(await this.#open(), uid, spec, podIPs);
+  }
+
+  /** Who brought policies while this pod started could not know what it is. */
+  async admitLate({ policies }: PodSpec, { link }: ResolvedNetwork): Promise<void> {
+    const { state } = this.#options;
+    if (!link || policies || !existsSync(`${state}/policies`)) return;
+    const { applyPolicies } = await import("../network/policies/keep.ts");
+    applyPolicies(await this.#open());
+  }
+
   /** What its keeper has not given back, if anything. */
   async detach(uid: string, { link }: ResolvedNetwork): Promise<void> {
     if (this.#options.mode.startsWith("cni")) {
@@ -108,6 +131,10 @@ export class Networks implements AsyncDisposable {
 
 /** When a pod has ended: plugins hear of it. */
 export async function leaveNetworks(state: HostPath): Promise<void> {
+  if (existsSync(`${state}/policies`)) {
+    const { leavePolicies } = await import("./network-policies.ts");
+    await leavePolicies(state);
+  }
   if (!existsSync(`${state}/cni`)) return;
   const { detachFromCni } = await import("./cni-networks.ts");
   await detachFromCni(state, (uid) => !existsSync(`${state}/pods/${uid}`));

@@ -86,6 +86,7 @@ export async function startPod(
     keeper ??= bringUpKeeper(facts, uid, spec.namespaces, options.seed, links);
     network =
       keeper.link?.network ?? (await options.networks?.attach(uid, spec, keeper.pid)) ?? noNetwork;
+    await options.networks?.admit(uid, spec, network);
     const link =
       keeper.link ?? prepareLink(keeper, spec.namespaces, network, options.trace ?? false);
     if (spec.namespaces.user === "POD") ids = claimIds(places, uid);
@@ -149,6 +150,7 @@ async function launchPod(
   try {
     const first = startsInOrder(spec) ? processes.slice(0, -pod.containers.length) : processes;
     const replies = await sendAll(pod, keeper, first, running);
+    await options.networks?.admitLate(spec, pod.network);
     const answers = await Promise.all(link ? [link.send(), ...replies] : replies);
     const asked = link ? [link.planned, ...processes] : processes;
     if (options.trace) running.trace = readTrace(asked, answers, startNs);

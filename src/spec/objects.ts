@@ -1,10 +1,14 @@
 // The objects beside a pod in its manifest files that the pod may name.
 
+import type { NetworkPolicySpec } from "./network-policy.ts";
+
 /** By name, those of the pod's own namespace. */
 export interface ObjectTable {
   readonly configMaps: ReadonlyMap<string, DataObject>;
   readonly secrets: ReadonlyMap<string, DataObject>;
   readonly claims: ReadonlyMap<string, ClaimObject>;
+  /** Of all namespaces, beside the pod that is being read. */
+  readonly policies?: readonly NetworkPolicySpec[];
 }
 
 /** A ConfigMap, or a Secret with its values decoded. */

@@ -5,6 +5,7 @@
 import type { Origin } from "../errors/pod-error.ts";
 import type { ContainerLifeSpec } from "./life.ts";
 import type { Bandwidth } from "./network.ts";
+import type { NetworkPolicySpec } from "./network-policy.ts";
 import type { ObjectTable } from "./objects.ts";
 import type { GuestPath } from "./paths.ts";
 import type { ContainerSecuritySpec, PodSecuritySpec } from "./security.ts";
@@ -54,6 +55,8 @@ export interface PodSpec {
   readonly initContainers: readonly ContainerSpec[];
   readonly containers: readonly ContainerSpec[];
   readonly objects: ObjectTable;
+  /** Those of the same files, whichever pods they select. */
+  readonly policies?: readonly NetworkPolicySpec[];
   readonly security: PodSecuritySpec;
   readonly workload?: WorkloadRef;
   /**

@@ -3,12 +3,13 @@
 import type { FieldRow } from "./fate.ts";
 import { listFields } from "./fate.ts";
 import { Job } from "./schema-job.ts";
+import { NetworkPolicy } from "./schema-network-policy.ts";
 import { ConfigMap, PersistentVolumeClaim, Secret } from "./schema-objects.ts";
 import { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./schema-workload.ts";
 import { Pod } from "./schema.ts";
 
 const templates = { Deployment, ReplicaSet, StatefulSet, DaemonSet, Job };
-const objects = { ConfigMap, Secret, PersistentVolumeClaim };
+const objects = { ConfigMap, Secret, PersistentVolumeClaim, NetworkPolicy };
 
 /** By kind, the Pod first. The template of a workload is a Pod, and stands as one line. */
 export function fieldTables(): ReadonlyMap<string, readonly FieldRow[]> {

@@ -5,7 +5,7 @@ import type { Flaw } from "./flaw.ts";
 import { isMap, show } from "./tree.ts";
 import type { Tree } from "./tree.ts";
 
-/** `object`: pods may name it. `workload`: pods are made from its template. */
+/** `object`: pods may name it, or it selects pods. `workload`: pods are made from its template. */
 export type KindUse = "pod" | "object" | "workload" | "inert" | "refused";
 
 export interface Kind {
@@ -43,6 +43,7 @@ export const kinds: Readonly<Record<string, Kind>> = {
   ConfigMap: used("v1", "object"),
   Secret: used("v1", "object"),
   PersistentVolumeClaim: used("v1", "object"),
+  NetworkPolicy: used("networking.k8s.io/v1", "object"),
 
   ClusterRole: inert("rbac.authorization.k8s.io/v1", noApiServer),
   ClusterRoleBinding: inert("rbac.authorization.k8s.io/v1", noApiServer),
@@ -53,7 +54,6 @@ export const kinds: Readonly<Record<string, Kind>> = {
   IngressClass: inert("networking.k8s.io/v1", noRoutes),
   LimitRange: inert("v1", noQuota),
   Namespace: inert("v1", "a namespace is part of a name here; it need not exist"),
-  NetworkPolicy: inert("networking.k8s.io/v1", "not enforced: traffic is not filtered by policies"),
   PersistentVolume: inert("v1", noStorage),
   PodDisruptionBudget: inert("policy/v1", "nothing is evicted"),
   PriorityClass: inert("scheduling.k8s.io/v1", "there is one host; nothing is scheduled"),

@@ -3,6 +3,7 @@
 import type { Origin } from "../../errors/pod-error.ts";
 import { PodError } from "../../errors/pod-error.ts";
 import type { JobSpec } from "../../spec/job-spec.ts";
+import type { NetworkPolicySpec } from "../../spec/network-policy.ts";
 import type { ClaimObject, DataObject, ObjectTable } from "../../spec/objects.ts";
 import { originOf } from "../../spec/pod-spec.ts";
 import type { PodSpec } from "../../spec/pod-spec.ts";
@@ -13,12 +14,14 @@ import type { Fate } from "./fate.ts";
 import { invalid, joinProblems, problemOf } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
 import { checkJob, readJob } from "./job.ts";
-import { kindOf } from "./kinds.ts";
+import { kindOf, kinds } from "./kinds.ts";
 import type { Kind, KindUse } from "./kinds.ts";
+import { buildNetworkPolicy, checkNetworkPolicy } from "./network-policy.ts";
 import { readPod } from "./read-pod.ts";
 import type { PodSource, ReadPodOptions } from "./read-pod.ts";
 import { checkMetadata } from "./rules.ts";
 import { get, getText } from "./rules-tree.ts";
+import { NetworkPolicy } from "./schema-network-policy.ts";
 import { ConfigMap, PersistentVolumeClaim, Secret } from "./schema-objects.ts";
 import { Job } from "./schema-job.ts";
 import { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./schema-workload.ts";
@@ -33,9 +36,9 @@ export interface ReadOptions extends ReadPodOptions {
   readonly objects?: readonly ObjectManifest[];
 }
 
-/** A ConfigMap, Secret or PersistentVolumeClaim as the module takes it. */
+/** A ConfigMap, Secret, PersistentVolumeClaim or NetworkPolicy as the module takes it. */
 export interface ObjectManifest {
-  readonly kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim";
+  readonly kind: "ConfigMap" | "Secret" | "PersistentVolumeClaim" | "NetworkPolicy";
   readonly metadata: { readonly name: string; readonly namespace?: string };
   readonly type?: string;
   readonly data?: Readonly<Record<string, string>>;
@@ -105,7 +108,8 @@ export function readObjectTable(
 
 function addObjects(reading: Reading, manifests: readonly ObjectManifest[]): void {
   for (const manifest of manifests) {
-    const tree = { apiVersion: "v1", ...asMap(treeOf(manifest)) };
+    const apiVersion = kinds[manifest.kind]?.apiVersion ?? "v1";
+    const tree = { apiVersion, ...asMap(treeOf(manifest)) };
     const file = `${manifest.kind} ${manifest.metadata.name}`;
     const origins = new Map([["", { field: "", file, line: 0, column: 0 }]]);
     const object = { tree, origins };
@@ -141,13 +145,15 @@ export function examineManifests(
 }
 
 function newReading(options: ReadOptions): Reading {
-  return { options, tables: new Map(), seen: new Set(), problems: [] };
+  return { options, tables: new Map(), policies: [], seen: new Set(), problems: [] };
 }
 
 interface Reading {
   readonly options: ReadOptions;
   /** By namespace. */
   readonly tables: Map<string, Table>;
+  /** Of all namespaces: a policy may be about traffic between them. */
+  readonly policies: NetworkPolicySpec[];
   /** `Kind namespace/name` of objects. */
   readonly seen: Set<string>;
   readonly problems: PodError[];
@@ -157,6 +163,7 @@ interface Table {
   readonly configMaps: Map<string, DataObject>;
   readonly secrets: Map<string, DataObject>;
   readonly claims: Map<string, ClaimObject>;
+  readonly policies: readonly NetworkPolicySpec[];
 }
 
 interface Entry {
@@ -202,7 +209,8 @@ function readEntry(reading: Reading, entry: Entry): void {
       entry.sources = [object];
       return;
     case "object":
-      readDataObject(reading, entry, name as keyof typeof objectSchemas);
+      if (name === "NetworkPolicy") readPolicy(reading, entry);
+      else readDataObject(reading, entry, name as keyof typeof objectSchemas);
       return;
     case "workload":
       readWorkload(reading, entry, name as keyof typeof workloadSchemas);
@@ -245,6 +253,17 @@ function readDataObject(reading: Reading, entry: Entry, kind: keyof typeof objec
   }
   flaws.push(...checkNew(reading, entry));
   report(reading, entry.object, flaws);
+}
+
+function readPolicy(reading: Reading, entry: Entry): void {
+  const { tree } = entry.object;
+  const { checked, flaws: sifted, fates } = siftObject(NetworkPolicy(), tree, reading.options);
+  entry.fates = fates;
+  const metadata = { tree: get(tree, "metadata") ?? {}, field: "metadata" };
+  const rules = [...checkMetadata(metadata), ...checkNetworkPolicy(tree)];
+  const flaws = [...sifted, ...rules, ...checkNew(reading, entry)];
+  report(reading, entry.object, flaws);
+  if (checked && flaws.length === 0) reading.policies.push(buildNetworkPolicy(checked));
 }
 
 function readWorkload(reading: Reading, entry: Entry, kind: keyof typeof workloadSchemas): void {
@@ -305,11 +324,12 @@ function namespaceOf(tree: Tree): string {
   return getText(get(tree, "metadata"), "namespace") ?? "default";
 }
 
-function tableOf({ tables }: Reading, namespace: string): Table {
+function tableOf({ tables, policies }: Reading, namespace: string): Table {
   const table = tables.get(namespace) ?? {
     configMaps: new Map(),
     secrets: new Map(),
     claims: new Map(),
+    policies,
   };
   tables.set(namespace, table);
   return table;

@@ -43,6 +43,8 @@ export function readPod(source: PodSource, objects: ObjectTable, options: ReadPo
   const spec: PodSpec = {
     ...parts,
     objects: found.objects,
+    // In force wherever its pods are.
+    ...(objects.policies?.length && { policies: objects.policies }),
     ...(workload && { workload }),
     manifest: tree,
     origins,

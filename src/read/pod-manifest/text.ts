@@ -131,7 +131,7 @@ function checkImage(value: string): string | undefined {
 }
 
 /** IANA service name: a label of at most 15 characters with a letter in it. */
-function checkPortName(value: string): string | undefined {
+export function checkPortName(value: string): string | undefined {
   if (value.length > 15) return "must be no more than 15 characters";
   if (!/^[-a-z0-9]+$/.test(value)) {
     return "must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)";
