@@ -17,10 +17,15 @@ afterAll(() => cli?.[Symbol.asyncDispose](), 60_000);
 const peapod = (...words: string[]) => cli.run(words);
 const forever = "trap 'exit 0' TERM; while :; do sleep 0.05; done";
 
+/** Whatever becomes of the test. */
+function downLater(...names: readonly string[]): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => void (await peapod("down", ...names)) };
+}
+
 async function up(name: string, scripts: Readonly<Record<string, string>>) {
   const { err, status } = await peapod("up", "-d", cli.manifest(name, scripts));
   if (status !== 0) throw new Error(err);
-  return { [Symbol.asyncDispose]: async () => void (await peapod("down", name)) };
+  return downLater(name);
 }
 
 test("describe shows a running pod, events its start", async () => {
@@ -72,7 +77,8 @@ test("up --wait comes back when the pod is ready, has done its work, or has fail
     { app: `sleep 0.3; touch /tmp/ready; ${forever}` },
     { readinessProbe: { exec: { command: ["test", "-e", "/tmp/ready"] }, periodSeconds: 1 } },
   );
-  expect(await peapod("up", "--wait", probed)).toEqual({ out: "probed\n", err: "", status: 0 });
+  await using _ = downLater("probed", "done", "failing", "slow");
+  expect(await peapod("up", "--wait", probed)).toMatchObject({ out: "probed\n", status: 0 });
   const list = JSON.parse((await peapod("ps", "-o", "json")).out);
   expect(list.items[0].status.containerStatuses[0]).toMatchObject({ ready: true, started: true });
   await peapod("down", "probed");
@@ -82,7 +88,7 @@ test("up --wait comes back when the pod is ready, has done its work, or has fail
   const failing = cli.manifest("failing", { app: "exit 3" });
   const failed = await peapod("up", "--wait", failing);
   expect(failed.err).toMatch(
-    /^error\[pod\.failed\] pod failing failed: container app exited with 3\n/,
+    /^error\[pod\.failed\] pod failing failed: container app exited with 3$/m,
   );
   expect(failed.status).toBe(125);
   await peapod("down", "failing");
@@ -92,11 +98,10 @@ test("up --wait comes back when the pod is ready, has done its work, or has fail
     { readinessProbe: { tcpSocket: { port: 9 } } },
   );
   const late = await peapod("up", "--wait", "--wait-timeout", "2s", slow);
-  expect(late.err).toMatch(/^error\[wait\.timed-out\] slow: not ready after 2s\n/);
+  expect(late.err).toMatch(/^error\[wait\.timed-out\] slow: not ready after 2s$/m);
   expect(late.status).toBe(1);
   const { out } = await peapod("describe", "slow");
   expect(out).toMatch(/Warning +Unhealthy +\S.* Readiness probe failed: dial tcp .*:9: connect: /);
-  await peapod("down", "slow");
 });
 
 test("wait for the end of a pod's work has its exit status", async () => {

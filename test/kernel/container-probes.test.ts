@@ -211,6 +211,14 @@ test("the next owner goes on where the last one was", async () => {
   ]);
 });
 
+test("an owner that takes over a pod that nobody has asked yet asks it at once", async () => {
+  using server = patient();
+  const readinessProbe = every(server.handler, { periodMs: 6_000_000 });
+  const nobody = { isStarted: true, isReady: false, memories: {} };
+  using watched = watch({ readinessProbe }, {}, nobody);
+  await until(() => watched.told.includes("ready"));
+});
+
 test("twenty containers, asked over HTTP and TCP once a second, cost their owner little", async () => {
   const count = 20;
   const ports = Array.from({ length: count }, (_, index) => 9000 + index);

@@ -59,7 +59,10 @@ kernelTest("a container that fails its liveness probe is killed and started agai
   await using host = await openTestHost(quick);
   const text = `${note("run")}; touch /trace/alive; sleep 600`;
   await using pod = await open(host, "sick", [
-    script("main", text, { livenessProbe: { ...exists("/trace/alive"), failureThreshold: 2 } }),
+    script("main", text, {
+      startupProbe: { ...exists("/trace/alive"), failureThreshold: 1000 },
+      livenessProbe: { ...exists("/trace/alive"), failureThreshold: 2 },
+    }),
   ]);
   await pod.ready;
   await Bun.file(`${host.places.root}/pods/${pod.uid}/trace.volume/alive`).delete();

@@ -1,4 +1,4 @@
-// Writing the journal down: at once for what a next owner builds on, soon for what only people read.
+// Writing the journal down: at once for what a next owner builds on, soon for what is only read.
 
 import type { PodState } from "../read-state.ts";
 import { noteStatus } from "../status.ts";

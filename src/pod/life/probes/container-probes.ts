@@ -120,8 +120,10 @@ export class ContainerProbes implements Disposable {
     for (const worker of this.#workers) {
       if (worker.isStopped || worker.state.isOnHold) continue;
       if (!mayProbe(worker.kind, this.#isStarted)) continue;
-      // Owners that take over many pods at once do not ask all of them in the same moment.
-      const spreadMs = isResumed ? Math.random() * worker.spec.periodMs : 0;
+      // Owners that take over many pods at once do not ask all of them in the same moment; but who
+      // was never asked is waited for.
+      const isKnown = isResumed && worker.state.last !== "none";
+      const spreadMs = isKnown ? Math.random() * worker.spec.periodMs : 0;
       const sinceMs = this.#clock.nowMs() - (this.#target?.startedMs ?? 0);
       const delayMs = this.#clock.scaled(worker.spec.initialDelayMs) - sinceMs;
       const waitMs = Math.max(delayMs, this.#clock.scaled(spreadMs), 0);
