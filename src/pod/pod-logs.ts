@@ -12,7 +12,7 @@ export interface LogSource {
   /** The last one, counting from 0. */
   readonly attempt: number;
   pathOf(attempt: number): string;
-  /** Settles when nothing more is written by that one. */
+  /** Settles when nothing more is written by that one: false when there was no such run. */
   ended(attempt: number, signal: AbortSignal): Promise<unknown>;
   /** The one after it, when it has begun; undefined when there will be none. */
   successor(attempt: number, signal: AbortSignal): Promise<number | undefined>;
@@ -34,29 +34,30 @@ type ReadOptions = LogOptions & { readonly signal: AbortSignal };
 async function* readOne(source: LogSource, options: ReadOptions): AsyncGenerator<LogRecord> {
   const first = source.attempt - (options.previous ? 1 : 0);
   if (first < 0) return;
-  yield* readAttempt(source, first, options);
-  if (!options.follow || options.previous) return;
+  const hasRun = yield* readAttempt(source, first, options);
+  if (!options.follow || options.previous || !hasRun) return;
   await options.onRunEnded?.(source.name);
   const { tailLines: _, ...rest } = options;
   for (let attempt: number | undefined = first; ;) {
     attempt = await source.successor(attempt, options.signal);
     if (attempt === undefined) return;
-    yield* readAttempt(source, attempt, rest);
-    await options.onRunEnded?.(source.name);
+    if (yield* readAttempt(source, attempt, rest)) await options.onRunEnded?.(source.name);
   }
 }
 
+/** False for a run that never was: the pod was over before. */
 async function* readAttempt(
   source: LogSource,
   attempt: number,
   options: ReadOptions,
-): AsyncGenerator<LogRecord> {
+): AsyncGenerator<LogRecord, boolean> {
   const path = source.pathOf(attempt);
+  const ended = options.follow ? source.ended(attempt, options.signal).catch(() => true) : true;
   const entries = readLogs({
     directory: dirname(path),
     base: basename(path),
     follow: options.follow ?? false,
-    ...(options.follow && { ended: source.ended(attempt, options.signal).catch(() => {}) }),
+    ...(ended !== true && { ended }),
     ...(options.tailLines !== undefined && { tailLines: options.tailLines }),
     ...(options.sinceMs !== undefined && { sinceMs: options.sinceMs }),
     ...(options.signal && { signal: options.signal }),
@@ -66,6 +67,7 @@ async function* readAttempt(
     if (entry.kind === "line") timeNs = entry.timeNs;
     yield { container: source.name, timeNs, ...describe(entry) };
   }
+  return options.signal.aborted || (await ended) !== false;
 }
 
 /** What could not be read as a line is shown, not swallowed. */
