@@ -44,6 +44,15 @@ export interface Peapod extends AsyncDisposable {
     manifest: PodManifest | PodSpec | string,
     options?: ManifestOptions,
   ): Promise<{ readonly pod: Pod; readonly changes: PodChanges } | undefined>;
+  /**
+   * Gives a pod a changed manifest, as `compare` found it to be, and starts these containers again.
+   * Only where the effect is not `recreate`.
+   */
+  apply(
+    pod: Pick<Pod, "namespace" | "name">,
+    manifest: PodSpec,
+    restarted: readonly string[],
+  ): Promise<void>;
   /** Containers end and start again in the same pod. Resolves when they are being started. */
   restart(name: string, options?: RestartOptions): Promise<void>;
   /** A container's changes as a layer on its image. The name of the new image. */
@@ -113,18 +122,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     list: async () => host.list(),
     get: async (name) => host.get(name),
     down: (name, downOptions = {}) => host.down(name, downOptions),
-    has: async ({ namespace, name }) =>
-      linkTarget(`${host.places.state}/names/${namespace}_${name}`) !== "",
-    compare: async (manifest, manifestOptions) => {
-      const { comparePod } = await import("./pod/compare.ts");
-      return comparePod(host, await specOf(manifest, manifestOptions));
-    },
-    restart: async (name, restartOptions = {}) => {
-      const { restartPod } = await import("./pod/asking.ts");
-      const pod = await host.running(name);
-      await restartPod(pod, restartOptions);
-      if (pod.lifetime === "detached" && pod.state.needsOwner) watch.startSoon();
-    },
+    ...lifeApi(host, watch),
     commit: async (pod, image, commitOptions = {}) => host.commit(pod, image, commitOptions),
     plan: async (manifest, options) => host.plan(await specOf(manifest, options), options),
     diff: async (pod, { container } = {}) => {
@@ -162,6 +160,32 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
     [Symbol.asyncDispose]: async () => {
       await watch.settled();
       await host[Symbol.asyncDispose]();
+    },
+  };
+}
+
+/** What is done with a pod that runs, and needs its owner. */
+function lifeApi(
+  host: PodHost,
+  watch: AgentStarter,
+): Pick<Peapod, "has" | "compare" | "apply" | "restart"> {
+  return {
+    has: async ({ namespace, name }) =>
+      linkTarget(`${host.places.state}/names/${namespace}_${name}`) !== "",
+    compare: async (manifest, manifestOptions) => {
+      const { comparePod } = await import("./pod/compare.ts");
+      return comparePod(host, await specOf(manifest, manifestOptions));
+    },
+    apply: async (pod, manifest, restarted) => {
+      const { applyToPod } = await import("./pod/asking.ts");
+      const running = await host.running(`${pod.namespace}/${pod.name}`);
+      await applyToPod(running, { manifest: manifest.manifest, restart: restarted });
+    },
+    restart: async (name, restartOptions = {}) => {
+      const { restartPod } = await import("./pod/asking.ts");
+      const pod = await host.running(name);
+      await restartPod(pod, restartOptions);
+      if (pod.lifetime === "detached" && pod.state.needsOwner) watch.startSoon();
     },
   };
 }

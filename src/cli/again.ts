@@ -3,6 +3,7 @@
 
 import type { Peapod } from "../open.ts";
 import type { PodChanges } from "../pod/changes.ts";
+import { restartedContainers } from "../pod/changes.ts";
 import type { Pod } from "../pod/types.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { Io } from "./command.ts";
@@ -29,6 +30,7 @@ export async function compareAll(peapod: Peapod, specs: readonly PodSpec[]): Pro
 
 /** The pod that stays as it is; undefined when it is to be started, and nothing is in the way. */
 export async function keepOrEnd(
+  peapod: Peapod,
   { spec, pod, changes }: Again,
   isForced: boolean,
   io: Io,
@@ -39,10 +41,35 @@ export async function keepOrEnd(
     note(io, `${podLabel(spec)} is unchanged`);
     return pod;
   }
+  const effect = isForced || hasFinished ? "recreate" : (changes?.effect ?? "recreate");
+  if (changes && (effect === "none" || effect === "restart") && fitsAsk(spec)) {
+    const restarted = restartedContainers(changes);
+    note(io, `${podLabel(spec)}: ${whatOf(changes)}`);
+    await peapod.apply(pod, spec, restarted);
+    return pod;
+  }
   const why = isForced ? "as asked" : reasonsOf(changes) || "it has finished";
   note(io, `${podLabel(spec)} is started anew: ${why}`);
   await pod.down();
   return undefined;
+}
+
+/** An owner is asked with at most 64 KiB. */
+function fitsAsk({ manifest }: PodSpec): boolean {
+  const bytesMax = 60 << 10;
+  return Buffer.byteLength(JSON.stringify(manifest)) < bytesMax;
+}
+
+/** `restarted app (image), proxy (command)`; or what changes without a restart. */
+function whatOf(changes: PodChanges): string {
+  const names = restartedContainers(changes);
+  if (names.length === 0) return `changed ${reasonsOf(changes)}`;
+  const why = (name: string) =>
+    changes.changes
+      .filter(({ container, effect }) => container === name && effect === "restart")
+      .map(({ field }) => field.replace(/^spec\.\w+\[\d+\]\./, ""))
+      .join(", ");
+  return `restarting ${names.map((name) => `${name} (${why(name)})`).join(", ")}`;
 }
 
 function reasonsOf(changes: PodChanges | undefined): string {
@@ -58,6 +85,9 @@ export function printAgain(all: readonly Again[], isForced: boolean): string {
     if (pod === undefined) return `${label} would be started\n`;
     if (isForced) return `${label} would be started anew: as asked\n`;
     if (changes?.changes.length === 0) return `${label} is unchanged\n`;
+    if (changes && (changes.effect === "none" || changes.effect === "restart")) {
+      return `${label}: ${whatOf(changes)}\n`;
+    }
     return `${label} would be started anew: ${reasonsOf(changes)}\n`;
   });
   return lines.join("");

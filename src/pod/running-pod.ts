@@ -5,7 +5,7 @@ import type { ExitedEvent, KeeperClient, KeeperEvents } from "../launch/keeper-c
 import { KeeperGone } from "../launch/keeper-client.ts";
 import { reapWhenEnded } from "../native/process-end.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
-import { askOwner } from "./asking.ts";
+import { askOwner, hearAsk } from "./asking.ts";
 import { RunningContainer } from "./container.ts";
 import { planExecTarget } from "./exec-target.ts";
 import { startExecution } from "./execution.ts";
@@ -16,10 +16,8 @@ import {
   removeKeeperGroup,
   tearDownWithoutKeeper,
 } from "./keepers.ts";
-import type { OwnedPod, OwnerParts } from "./ownership.ts";
-import { Ownership } from "./ownership.ts";
-import type { PodOutcome, WatchedPod } from "./outcome.ts";
-import { endInOrder, untilFinished, untilReady } from "./outcome.ts";
+import { type OwnedPod, type OwnerParts, Ownership } from "./ownership.ts";
+import * as outcome from "./outcome.ts";
 import { inspectPod } from "./inspect.ts";
 import { secretEnvOf } from "./objects.ts";
 import { logSource } from "./log-sources.ts";
@@ -28,8 +26,7 @@ import { podFiles } from "./pod-files.ts";
 import { followLogs } from "./pod-logs.ts";
 import { isKeeperAlive, makeExitStatus, readRecord } from "./record.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
-import type { ContainerStats } from "./stats.ts";
-import { readStats } from "./stats.ts";
+import { type ContainerStats, readStats } from "./stats.ts";
 import { containerStates } from "./container-states.ts";
 import type {
   Container,
@@ -118,14 +115,14 @@ export class RunningPod implements Pod {
   }
 
   get ready(): Promise<void> {
-    return untilReady(this.#watched);
+    return outcome.untilReady(this.#watched);
   }
 
-  get finished(): Promise<PodOutcome> {
-    return untilFinished(this.#watched);
+  get finished(): Promise<outcome.PodOutcome> {
+    return outcome.untilFinished(this.#watched);
   }
 
-  get #watched(): WatchedPod {
+  get #watched(): outcome.WatchedPod {
     const { state, directory } = this;
     return { state, directory, owner: this.#owner, ended: this.ended };
   }
@@ -180,7 +177,7 @@ export class RunningPod implements Pod {
   get events(): KeeperEvents {
     return {
       exited: (event) => this.#onExited(event),
-      asked: (ask) => this.#owner?.asked(ask),
+      asked: (ask) => hearAsk(this, ask),
       vacant: () => {
         this.#vacant.resolve();
         this.#vacant = Promise.withResolvers();
@@ -255,7 +252,7 @@ export class RunningPod implements Pod {
   }
 
   exec(command: readonly string[], options: ExecOptions = {}): Execution {
-    const container = this.#find(options.container ?? this.#defaultContainer());
+    const container = this.#find(options.container ?? defaultContainer(this.state));
     return startExecution(() => this.#execTarget(container, command, options), options);
   }
 
@@ -281,7 +278,7 @@ export class RunningPod implements Pod {
     const graceMs = options.graceMs ?? this.state.graceMs;
     try {
       if (graceMs === 0 || !(this.state.endsInOrder ?? false)) await this.end(graceMs);
-      else await endInOrder(this, graceMs, (leftMs) => this.end(leftMs));
+      else await outcome.endInOrder(this, graceMs, (leftMs) => this.end(leftMs));
     } catch (error) {
       if (!(error instanceof KeeperGone || error instanceof PodError)) throw error;
       const { places, ids } = this.state;
@@ -305,9 +302,13 @@ export class RunningPod implements Pod {
   debug = (container: Readonly<Record<string, unknown>>): Promise<string> =>
     askOwner(this, { ask: "debug", container });
 
-  async detach(): Promise<void> {
+  letGo(): void {
     this.#owner?.[Symbol.dispose]();
     this.#owner = undefined;
+  }
+
+  async detach(): Promise<void> {
+    this.letGo();
     await (await this.client()).handOver();
     this.#lifetime = "detached";
   }
@@ -328,7 +329,7 @@ export class RunningPod implements Pod {
   }
 
   #pidOf(name: string | undefined): number {
-    const container = this.#find(name ?? this.#defaultContainer());
+    const container = this.#find(name ?? defaultContainer(this.state));
     const { pid } = this.#stateOf(container.entry);
     if (pid !== 0) return pid;
     throw new PodError({
@@ -339,10 +340,6 @@ export class RunningPod implements Pod {
 
   #find(name: string): RunningContainer {
     return findContainer(this.#containers, name, this.name);
-  }
-
-  #defaultContainer(): string {
-    return defaultContainer(this.state);
   }
 
   get #group(): string {

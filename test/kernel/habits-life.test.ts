@@ -90,6 +90,32 @@ describe("up again", () => {
     await peapod("down", "again", "-t", "0");
     expect((await peapod("diff", file)).out).toBe("again would be started\n");
   }, 30_000);
+
+  test("restarts a container whose command has changed, and only that one", async () => {
+    const file = await upDetached("partly", "Always");
+    const { uid } = (await podOf("partly")).metadata;
+    await Bun.write(file, (await Bun.file(file).text()).replace("echo ready", "echo changed"));
+    expect((await peapod("up", "-d", "--dry-run", file)).out).toBe(
+      "partly: restarting app (command[2])\n",
+    );
+    const { out, err } = await peapod("up", "-d", file);
+    expect({ out, err }).toEqual({
+      ...{ out: "partly\n", err: "partly: restarting app (command[2])\n" },
+    });
+    expect(await countsOf("partly", { app: 1, other: 0 })).toEqual({ app: 1, other: 0 });
+    expect((await podOf("partly")).metadata.uid).toBe(uid);
+    const { out: log } = await eventually(
+      () => peapod("logs", "partly", "-c", "app"),
+      (ran) => ran.out !== "",
+    );
+    expect(log).toBe("changed\n");
+    expect((await peapod("up", "-d", file)).err).toBe("partly is unchanged\n");
+    // Its owner goes by the new one from here on.
+    await peapod("restart", "partly", "-c", "app");
+    await countsOf("partly", { app: 2, other: 0 });
+    expect((await peapod("logs", "partly", "-c", "app")).out).toBe("changed\n");
+    await peapod("down", "partly", "-t", "0");
+  }, 30_000);
 });
 
 describe("restart", () => {

@@ -233,7 +233,7 @@ async function settleOld(
   if (!(flags.detach || isForced) || !(await peapod.has(spec))) return undefined;
   const { compareAll, keepOrEnd } = await import("../again.ts");
   const [again] = await compareAll(peapod, [spec]);
-  return again && keepOrEnd(again, isForced, io);
+  return again && keepOrEnd(peapod, again, isForced, io);
 }
 
 async function startOne(
