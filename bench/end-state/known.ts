@@ -20,6 +20,11 @@ export const known: readonly Known[] = [
     reason: "what the image and the generated files hold; no step of a launch",
   },
   {
+    subjects: [...floors, ...runtimes],
+    field: /^file for a last message$/,
+    reason: "an engine makes it, and reads it when the container has ended",
+  },
+  {
     subjects: floors,
     field: mount(maskedDirectory),
     reason: "an empty directory of another file system, read-only as well",
