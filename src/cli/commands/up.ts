@@ -92,7 +92,7 @@ export const up = defineCommand({
     ["peapod up --wait --wait-timeout 1m web.yaml", "until its probes say that it is ready"],
     ["generate-manifest | peapod up -", "a manifest from stdin"],
     ["peapod up -f manifests/ --configmap site.yaml", "all of a directory, and its ConfigMaps"],
-    ["peapod up web.yaml --image-map '*=rootfs:/srv/any'", "with one root for all images"],
+    ["peapod up web.yaml --image-map '*=rootfs:/srv'", "with one root for all images"],
     ["peapod up --exit-code-from test suite.yaml", "a test beside what it needs"],
     ["peapod up -p 8080:80 web.yaml", "port 80 of the pod is port 8080 of the host"],
     ["peapod up -d web.yaml", "again: nothing for what is unchanged, else anew"],
