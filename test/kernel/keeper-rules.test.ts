@@ -2,7 +2,8 @@
 
 import { expect } from "bun:test";
 import { chmodSync, readFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { availableParallelism } from "node:os";
+import { dirname, join } from "node:path";
 import { eventually, hostMissing, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { probeAnswers, probePath } from "../support/probe.ts";
@@ -89,4 +90,24 @@ userTest("what a keeper has open is not for everyone with its user id", async ()
   } finally {
     process.kill(pid);
   }
+});
+
+const taskset = Bun.which("taskset", { PATH: `${process.env.PATH}:/usr/bin` });
+const boundTest = testOrSkip(
+  hostMissing === undefined && taskset !== null && availableParallelism() > 1,
+  hostMissing ?? "needs taskset and two processors",
+);
+
+boundTest("containers may use every processor, whatever who started them is tied to", async () => {
+  await using host = await openTestHost();
+  host.opensItself = false;
+  const manifest = podOf(host, "tied", { only: ["read", "/proc/self/status"] });
+  const up = [process.execPath, join(import.meta.dir, "../../pod.ts"), ...host.flags, "up", "-"];
+  const command = Bun.spawnSync([taskset ?? "", "--cpu-list", "0", ...up], {
+    stdin: Buffer.from(JSON.stringify(manifest)),
+  });
+  const allowed = (status: string) => /^Cpus_allowed_list:\t(.*)$/m.exec(status)?.[1];
+  const said = /\{"ask".*\}/.exec(command.stdout.toString())?.[0] ?? "{}";
+  const status = String(probeAnswers(said)["read /proc/self/status"]);
+  expect(allowed(status)).toBe(allowed(readFileSync("/proc/1/status", "utf8")));
 });
