@@ -80,7 +80,8 @@ userTest("what a keeper has open is not for everyone with its user id", async ()
   expect(look(keeperPid, "--bounding-set=-sys_ptrace")).toBe("");
   // The control: who is dumpable shows it to who has no more than itself.
   const sleep = [setpriv ?? "", "--bounding-set=-sys_ptrace", "sleep", "60"];
-  const { pid } = Bun.spawn(sleep, { stdin: "ignore" });
+  const child = Bun.spawn(sleep, { stdin: "ignore" });
+  const { pid } = child;
   try {
     const seen = await eventually(
       () => look(pid, "--bounding-set=-sys_ptrace"),
@@ -88,7 +89,8 @@ userTest("what a keeper has open is not for everyone with its user id", async ()
     );
     expect(seen).toBe("/dev/null\n");
   } finally {
-    process.kill(pid);
+    child.kill("SIGKILL");
+    await child.exited;
   }
 });
 

@@ -6,22 +6,11 @@ import { join } from "node:path";
 import { printError, PodError } from "../../src/errors/pod-error.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
-import {
-  eventually,
-  hostMissing,
-  isKernelAtLeast,
-  logOf,
-  openTestHost,
-  podOf,
-} from "../support/host.ts";
+import { eventually, hostMissing, logOf, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { probeAnswers } from "../support/probe.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
-const ownUsers = testOrSkip(
-  hostMissing === undefined && isKernelAtLeast([6, 3]),
-  hostMissing ?? "tmpfs is not mapped to other users before Linux 6.3",
-);
 
 type Answers = Record<string, unknown>;
 type Spec = NonNullable<PodManifest["spec"]>;
@@ -252,7 +241,7 @@ kernelTest("a privileged container has what the host has, and so have its comman
   }
 });
 
-ownUsers(
+kernelTest(
   "root of a user namespace with every privilege cannot open a read-only volume",
   async () => {
     await using host = await openTestHost();
