@@ -28,6 +28,7 @@ export interface PodObject {
 
 interface ContainerObject {
   readonly name: string;
+  readonly image?: string;
   readonly tty?: boolean;
   readonly restartPolicy?: string;
 }

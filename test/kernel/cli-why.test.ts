@@ -35,6 +35,8 @@ test("describe shows a running pod, events its start", async () => {
   expect(out).toMatch(/^Name: +plain\nNamespace: +default\n/);
   expect(out).toMatch(/^ {4}State: +Running\n {6}Started: +\w{3}, \d\d \w{3} \d{4} /m);
   expect(out).toMatch(/^ {2}Normal +Started +\d+s +peapod +Started container app$/m);
+  const wide = (await peapod("ps", "-o", "wide")).out;
+  expect(wide).toMatch(/^NAME .* IP +IMAGES +UID +CGROUP\nplain .* host +[0-9a-f-]{36} +\/\S+\n$/);
   const events = await peapod("events", "plain");
   expect(events.out).toMatch(
     /^LAST SEEN +TYPE +REASON +OBJECT +MESSAGE\n\d+s +Normal +Started +pod\/plain +Started container app\n$/,

@@ -186,7 +186,7 @@ function printPods(rows: readonly Row[], flags: Ps["flags"], io: Io, isMore: boo
   const header = [
     ...(hasNamespace ? ["NAMESPACE"] : []),
     ...["NAME", "READY", "STATUS", "RESTARTS", "AGE"],
-    ...(isWide ? ["IP", "UID", "CGROUP"] : []),
+    ...(isWide ? ["IP", "IMAGES", "UID", "CGROUP"] : []),
     ...(flags["show-labels"] ? ["LABELS"] : []),
   ];
   const nowMs = Date.now();
@@ -198,7 +198,10 @@ function printPods(rows: readonly Row[], flags: Ps["flags"], io: Io, isMore: boo
       ...(hasNamespace ? [namespace] : []),
       ...[name, ready, state, restarts, age],
       ...(isWide
-        ? [row.object.status?.podIP ?? "<none>", uid, row.inspection?.sandbox.cgroup ?? "<none>"]
+        ? [
+            ...[row.object.status?.podIP ?? "<none>", printImages(row.object), uid],
+            row.inspection?.sandbox.cgroup ?? "<none>",
+          ]
         : []),
       ...(flags["show-labels"] ? [printLabels(labels)] : []),
     ];
@@ -208,6 +211,11 @@ function printPods(rows: readonly Row[], flags: Ps["flags"], io: Io, isMore: boo
     column === statusColumn ? io.paintOut(statusColour(cell), cell) : cell,
   );
   return isMore ? table.slice(table.indexOf("\n") + 1) : table;
+}
+
+function printImages({ spec = {} }: PodObject): string {
+  const images = (spec.containers ?? []).map(({ image = "<none>" }) => image);
+  return [...new Set(images)].join(",") || "<none>";
 }
 
 function printLabels(labels: Readonly<Record<string, string>> | undefined): string {
