@@ -19,6 +19,11 @@ const questions: readonly Command[] = [
     says: "how fast what containers write gets into their logs, by the length of lines",
     run: async (words) => await (await import("./logs.ts")).logs(words),
   },
+  {
+    usage: "network",
+    says: "what addresses add to the start of a pod, alone and in a crowd",
+    run: async (words) => await (await import("./network.ts")).network(words),
+  },
 ];
 
 const others: readonly Command[] = [
