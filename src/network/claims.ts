@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, symlinkSync }
 import { PodError } from "../errors/pod-error.ts";
 import { isInterface } from "../native/interfaces.ts";
 import type { HostPath } from "../spec/paths.ts";
-import { formatAddress, nthAddress } from "./address.ts";
+import { formatAddress, nthAddress, parseAddress } from "./address.ts";
 import type { HostNetwork } from "./host-network.ts";
 
 export interface PodAddresses {
@@ -80,6 +80,25 @@ function interfaceIndex(v4: Uint8Array): number {
 
 export function releaseAddress(state: HostPath, claim: string): void {
   rmSync(`${addressesParent(state)}/${claim}`, { force: true });
+}
+
+/**
+ * What a process left that was killed with keepers in its pool: an address of no pod, and of no
+ * interface. `isYoung` is for those that a start has taken just now.
+ */
+export function sweepClaims(
+  state: HostPath,
+  hasPod: (uid: string) => boolean,
+  isYoung: (path: string) => boolean,
+): void {
+  const parent = addressesParent(state);
+  if (!existsSync(parent)) return;
+  for (const claim of readdirSync(parent)) {
+    const uid = readlinkSync(`${parent}/${claim}`).split("/").at(-1) ?? "";
+    const v4 = parseAddress(claim);
+    if (!v4 || hasPod(uid) || isYoung(`${parent}/${claim}`)) continue;
+    if (!isInterface(interfaceIndex(v4))) releaseAddress(state, claim);
+  }
 }
 
 export function hasClaims(state: HostPath): boolean {

@@ -2,7 +2,7 @@
 // Nothing older than this boot can belong to a pod that lives. And what an owner left that was
 // killed: the group of a keeper that never had a pod, or outlived it for a moment.
 
-import { rmdirSync, statSync } from "node:fs";
+import { existsSync, lstatSync, rmdirSync, statSync } from "node:fs";
 import { readWords } from "../native/host.ts";
 import type { HostFacts } from "../spec/host-facts.ts";
 import type { Places } from "../spec/places.ts";
@@ -22,6 +22,10 @@ export async function removeLeftovers(
     await tearDownWithoutKeeper(findPlaces(uid, places, facts), "").catch(() => {});
   }
   removeEmptyGroups(`${facts.cgroup.root}/keepers`, known, nowMs - youngMs);
+  if (!existsSync(`${places.state}/addresses`)) return;
+  const { sweepClaims } = await import("../network/claims.ts");
+  const isYoung = (path: string) => lstatSync(path).ctimeMs > nowMs - youngMs;
+  sweepClaims(places.state, (uid) => existsSync(`${places.state}/pods/${uid}`), isYoung);
 }
 
 /** A group is made a moment before its keeper is. */

@@ -1,7 +1,9 @@
 // A pod's own network, with real traffic: between pods, the host, and a world outside it.
 
 import { afterAll, beforeAll, expect } from "bun:test";
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, symlinkSync } from "node:fs";
+import { sweepClaims } from "../../src/network/claims.ts";
+import type { HostPath } from "../../src/spec/paths.ts";
 import type { Pod } from "../../src/pod/types.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { Heard } from "../support/echo.ts";
@@ -297,4 +299,20 @@ kernelTest("a host that forwarded nothing forwards for pods alone", async () => 
     run("ip", "link", "del", "other0");
     run("ip", "address", "del", "203.0.113.1/24", "dev", "lo");
   }
+});
+
+kernelTest("an address of no pod and no interface is given back", async () => {
+  await using pod = await up("a");
+  const { state } = machine.host.places;
+  symlinkSync("../pods/nobody", `${state}/addresses/10.209.200.200`);
+  const sweep = (isYoung: boolean) =>
+    sweepClaims(
+      state as HostPath,
+      () => false,
+      () => isYoung,
+    );
+  sweep(true);
+  expect(claims().toSorted()).toEqual(["10.209.200.200", pod.v4].toSorted());
+  sweep(false);
+  expect(claims()).toEqual([pod.v4]);
 });
