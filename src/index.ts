@@ -4,6 +4,7 @@ export type * from "./pod/types.ts";
 export type { RestartOptions } from "./pod/asking.ts";
 export type { ContainerStats, Pressure } from "./pod/stats.ts";
 export type { PodChange, PodChanges } from "./pod/changes.ts";
+export type { ResizableAmounts, ResizeWish } from "./pod/resize.ts";
 export type { KeptVolume } from "./pod/kept-volumes.ts";
 export type * from "./pod/description-types.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";

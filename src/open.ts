@@ -10,6 +10,7 @@ import { needsOwner } from "./pod/needs.ts";
 import type { PodChanges } from "./pod/changes.ts";
 import type { RestartOptions } from "./pod/asking.ts";
 import { PodHost } from "./pod/peapod.ts";
+import type { ResizeWish } from "./pod/resize.ts";
 import { linkTarget } from "./pod/state.ts";
 import type {
   BrokenPod,
@@ -53,6 +54,8 @@ export interface Peapod extends AsyncDisposable {
     manifest: PodSpec,
     restarted: readonly string[],
   ): Promise<void>;
+  /** Processor and memory of containers; rejects for what would change the class of service. */
+  resize(name: string, wishes: readonly ResizeWish[]): Promise<void>;
   /** Containers end and start again in the same pod. Resolves when they are being started. */
   restart(name: string, options?: RestartOptions): Promise<void>;
   /** A container's changes as a layer on its image. The name of the new image. */
@@ -168,7 +171,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
 function lifeApi(
   host: PodHost,
   watch: AgentStarter,
-): Pick<Peapod, "has" | "compare" | "apply" | "restart"> {
+): Pick<Peapod, "has" | "compare" | "apply" | "resize" | "restart"> {
   return {
     has: async ({ namespace, name }) =>
       linkTarget(`${host.places.state}/names/${namespace}_${name}`) !== "",
@@ -180,6 +183,10 @@ function lifeApi(
       const { applyToPod } = await import("./pod/asking.ts");
       const running = await host.running(`${pod.namespace}/${pod.name}`);
       await applyToPod(running, { manifest: manifest.manifest, restart: restarted });
+    },
+    resize: async (name, wishes) => {
+      const { askOwner } = await import("./pod/asking.ts");
+      await askOwner(await host.running(name), { ask: "resize", wishes });
     },
     restart: async (name, restartOptions = {}) => {
       const { restartPod } = await import("./pod/asking.ts");

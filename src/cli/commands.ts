@@ -26,6 +26,14 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "stop containers and start them again",
     load: async () => (await import("./commands/restart.ts")).restart,
   },
+  resize: {
+    summary: "more or less processor and memory for a running pod",
+    load: async () => (await import("./commands/resize.ts")).resize,
+  },
+  debug: {
+    summary: "add a container to a pod, to look at it with",
+    load: async () => (await import("./commands/debug.ts")).debug,
+  },
   kill: {
     summary: "send a signal to containers",
     load: async () => (await import("./commands/kill.ts")).kill,

@@ -26,7 +26,7 @@ export function logSource(pod: LoggedPod, container: LoggedContainer): LogSource
   const { entry } = container;
   const { logsParent, logsName } = pod.state.places;
   const recorded = () => readRecord(pod.directory)?.processes.get(entry.process);
-  const isRunOnce = !(pod.state.needsOwner ?? true);
+  const isRunOnce = entry.kind === "ephemeral" || !(pod.state.needsOwner ?? true);
   const pathOf = (attempt: number): string =>
     `${logsParent}/${logsName}/${entry.name}/${logName(attempt)}`;
   return {

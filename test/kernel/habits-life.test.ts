@@ -118,6 +118,31 @@ describe("up again", () => {
   }, 30_000);
 });
 
+describe("debug and resize", () => {
+  test("debug sees the processes of its target, and its status is its own", async () => {
+    await upDetached("looked", "Always");
+    const script = "grep -l 'echo ready' /proc/[0-9]*/cmdline | head -1; hostname; exit 5";
+    const words = ["debug", "looked", "--image", "host", "--target", "app", "-c", "probe"];
+    const { out, err, status } = await peapod(...words, "--", "sh", "-c", script);
+    expect({ out, err, status }).toEqual({
+      ...{ out: "/proc/1/cmdline\nlooked\n", err: "", status: 5 },
+    });
+    const twice = await peapod(...words, "--", "true");
+    expect(twice.err).toContain('pod looked has a container "probe" already');
+    await peapod("down", "looked", "-t", "0");
+  }, 30_000);
+
+  test("resize says what is no amount, and what may not be", async () => {
+    await upDetached("sized", "Always");
+    const wrong = await peapod("resize", "sized", "--cpu", "much");
+    expect(wrong).toMatchObject({ out: "", status: 2 });
+    expect((await peapod("resize", "sized")).err).toContain("no amount is given");
+    const refused = await peapod("resize", "sized", "--memory", "64Mi");
+    expect(refused).toMatchObject({ out: "", status: 125 });
+    await peapod("down", "sized", "-t", "0");
+  }, 30_000);
+});
+
 describe("restart", () => {
   for (const policy of ["Always", "Never"]) {
     test(`under the policy ${policy}`, async () => {

@@ -61,10 +61,10 @@ export const attach = defineCommand({
   },
 });
 
-async function connect(
+export async function connect(
   container: Container,
   hasTty: boolean,
-  { flags, io }: Attach,
+  { flags, io }: Pick<Attach, "io"> & { readonly flags: Pick<Attach["flags"], "stdin"> },
 ): Promise<number> {
   await using attachment = await container.attach({ stdin: flags.stdin });
   const leave = Promise.withResolvers<"detached">();
