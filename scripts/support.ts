@@ -33,8 +33,9 @@ that \`kubectl get -o yaml\` prints. A null is the same as leaving the field out
 - **dnsPolicy** \`ClusterFirst\` is \`Default\`: there is no cluster whose names come first.
 - **A first start that fails** is taken back whole; later failures are restarted as Kubernetes does,
   see [life](life.md).
-- **emptyDir.sizeLimit** holds volumes with \`medium: Memory\` to their size. A volume on disk is
-  not measured yet, so there the limit is inert. Kubernetes evicts a pod that goes over it.
+- **emptyDir.sizeLimit** holds volumes with \`medium: Memory\` to their size. Volumes on disk, and
+  what \`ephemeral-storage\` limits, are measured every ten seconds by the pod's owner, which evicts a
+  pod that goes over.
 - **Unknown fields and repeated keys** are errors. A kubelet ignores the ones and takes the last
   of the others. \`--lenient\` leaves unknown fields out with a warning.
 - **Names that lead nowhere** are errors at once: a ConfigMap or Secret that no manifest has, a

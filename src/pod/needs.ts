@@ -2,7 +2,7 @@
 // src/pod/life is loaded for them before.
 
 import { firstLaunches } from "../spec/launches.ts";
-import type { PodSpec } from "../spec/pod-spec.ts";
+import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 
 /** Its containers do not all start at once. */
 export function startsInOrder({ initContainers, containers }: PodSpec): boolean {
@@ -12,8 +12,20 @@ export function startsInOrder({ initContainers, containers }: PodSpec): boolean 
 /** From the start, whatever its containers do. */
 export function needsCare(spec: PodSpec): boolean {
   if (startsInOrder(spec) || spec.activeDeadlineMs !== undefined) return true;
+  if (limitsStorage(spec)) return true;
   return spec.containers.some(
     ({ life }) => life.startupProbe ?? life.livenessProbe ?? life.readinessProbe,
+  );
+}
+
+/** What it holds of its disk is to be measured. */
+export function limitsStorage({ volumes, initContainers, containers }: PodSpec): boolean {
+  const isLimited = ({ resources }: ContainerSpec) => resources.limits.ephemeralStorageBytes;
+  return (
+    [...initContainers, ...containers].some(isLimited) ||
+    volumes.some(
+      (volume) => volume.kind === "emptyDir" && volume.medium === "" && volume.sizeLimitBytes,
+    )
   );
 }
 

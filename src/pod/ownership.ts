@@ -4,7 +4,7 @@ import type { Ask, ExitedEvent, KeeperClient } from "../launch/keeper-client.ts"
 import type { ContainerSpec, PodSpec } from "../spec/pod-spec.ts";
 import type { LaunchContext } from "./life/launcher.ts";
 import type { PodLife } from "./life/pod-life.ts";
-import { needsOwner } from "./needs.ts";
+import { limitsStorage, needsOwner } from "./needs.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
 import type { Pod } from "./types.ts";
 
@@ -30,6 +30,7 @@ export class Ownership implements Disposable {
   readonly #pod: OwnedPod;
   readonly #parts: OwnerParts;
   #life: Promise<PodLife> | undefined;
+  #storage: Disposable | undefined;
   #isOver = false;
 
   constructor(pod: OwnedPod, parts: OwnerParts) {
@@ -69,6 +70,7 @@ export class Ownership implements Disposable {
 
   [Symbol.dispose](): void {
     this.#isOver = true;
+    this.#storage?.[Symbol.dispose]();
     void this.#life?.then((life) => life[Symbol.dispose]());
   }
 
@@ -86,6 +88,11 @@ export class Ownership implements Disposable {
       podIp: state.network?.podIPs[0] ?? "127.0.0.1",
     });
     await life.addEphemeral();
+    if (limitsStorage(spec)) {
+      const { watchStorage } = await import("./life/storage.ts");
+      this.#storage = watchStorage(life);
+      if (this.#isOver) this.#storage[Symbol.dispose]();
+    }
     return life;
   }
 }

@@ -94,9 +94,7 @@ export class PodLife implements Disposable {
         events: {
           changed: () => this.step(),
           warn,
-          condemn: (unit, reason, message, graceMs) => {
-            void this.restart(unit, reason, message, graceMs);
-          },
+          condemn: (...words) => void this.restart(...words),
         },
       },
       changed: () => this.step(),
@@ -151,7 +149,7 @@ export class PodLife implements Disposable {
     return this.#ready.promise;
   }
 
-  /** The pod has done its work, well or not. It stays until it is taken down. */
+  /** The pod has done its work. It stays until it is taken down. */
   get finished(): Promise<Outcome> {
     return this.#finished.promise;
   }
@@ -204,8 +202,8 @@ export class PodLife implements Disposable {
   /** Ends all containers. Again it only shortens the grace. */
   async terminate(cause: Cause, graceMs: number, reason = "", message = ""): Promise<void> {
     const { journal } = this;
-    const { clock } = this.parts;
-    const [nowMs, known] = [clock.nowMs(), journal.termination];
+    const [{ clock }, known] = [this.parts, journal.termination];
+    const nowMs = clock.nowMs();
     if (!known) journal.termination = { cause, startedMs: nowMs, graceMs, reason, message };
     else if (cause === "down") {
       const endMs = clock.unscaled(nowMs - known.startedMs) + graceMs;
@@ -249,8 +247,7 @@ export class PodLife implements Disposable {
   }
 
   #isDue(unit: Unit): boolean {
-    const { clock, state } = this.parts;
-    return isDue(unit, clock, state, (event) => this.tell(event));
+    return isDue(unit, this.parts.clock, this.parts.state, (event) => this.tell(event));
   }
 
   /** One timer, for the next container that is due and the deadline of the pod. */
@@ -265,9 +262,9 @@ export class PodLife implements Disposable {
     const waits = units.map(({ life, state }) =>
       state === "exited" ? (life.waiting?.untilMs ?? Infinity) : Infinity,
     );
-    const nextMs = Math.min(deadlineMs, ...waits);
-    if (nextMs === Infinity) return;
-    const waitMs = Math.min(Math.max(0, nextMs - clock.nowMs()), timerMsMax);
+    const leftMs = Math.min(deadlineMs, ...waits) - clock.nowMs();
+    if (leftMs === Infinity) return;
+    const waitMs = Math.min(Math.max(0, leftMs), timerMsMax);
     this.#timer = setTimeout(() => {
       if (clock.nowMs() >= deadlineMs) this.#exceed();
       else this.step();
@@ -275,9 +272,13 @@ export class PodLife implements Disposable {
   }
 
   #exceed(): void {
-    const text = "Pod was active on the node longer than the specified deadline";
-    this.tell({ type: "Normal", reason: "DeadlineExceeded", message: text });
-    void this.#finish("failed", "Failed", "DeadlineExceeded", text);
+    const message = "Pod was active on the node longer than the specified deadline";
+    this.tell({ type: "Normal", reason: "DeadlineExceeded", message });
+    this.fail("DeadlineExceeded", message);
+  }
+
+  fail(reason: string, message: string, graceMs?: number): void {
+    void this.#finish("failed", "Failed", reason, message, graceMs);
   }
 
   /** Whatever still runs is ended in its order, then the outcome stands. */
