@@ -1,5 +1,5 @@
-// The interfaces of a pod that starts: asked for when its first process has been, so that the keeper
-// makes them while that builds its root, or in a pool long before.
+// The interfaces of a pod that starts: asked for when its first process has been, so that the
+// keeper makes them while that builds its root, or in a pool long before.
 
 import type { Reply } from "../launch/keeper-client.ts";
 import { launchProcess } from "../launch/launch.ts";

@@ -1,5 +1,5 @@
 // The rules of policies as one request: those that are there go, those that are wanted come, and no
-// packet sees anything between. It fails where somebody has changed rules since they were looked at.
+// packet sees anything between. It fails where somebody has changed rules since the last look.
 
 import type { NetlinkBatch } from "../../spec/network.ts";
 import { flag, NetlinkWriter } from "../netlink.ts";
