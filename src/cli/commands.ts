@@ -90,6 +90,10 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "everything about a pod, as JSON",
     load: async () => (await import("./commands/inspect.ts")).inspect,
   },
+  "port-forward": {
+    summary: "ports of this host for ports of a pod",
+    load: async () => (await import("./commands/port-forward.ts")).portForward,
+  },
   net: {
     summary: "addresses of pods, their ports on the host, their traffic",
     load: async () => (await import("./commands/net.ts")).net,

@@ -8,18 +8,17 @@ import type { ContainerState, PodInspection } from "./types.ts";
 
 export function inspectPod(
   pod: PodInspection["pod"],
-  uid: string,
   cgroup: string,
   record: KeeperRecord | undefined,
   states: readonly ContainerState[],
-  state: Pick<PodState, "network">,
+  state: Pick<PodState, "uid" | "network">,
 ): PodInspection {
   const keeperPid = isKeeperAlive(record) ? record.keeperPid : 0;
   const network = readPodNetwork(state, keeperPid);
   return {
     pod,
     sandbox: {
-      id: uid,
+      id: state.uid,
       keeperPid,
       cgroup,
       lifetime: record?.isDetached ? "detached" : "owner",

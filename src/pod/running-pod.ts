@@ -194,6 +194,9 @@ export class RunningPod implements Pod {
   }
 
   /** The connection that the launch made, or one made now. */
+  readonly forward: Pod["forward"] = async (options) =>
+    (await import("./forward.ts")).forwardPort(() => this.client(), options);
+
   async client(): Promise<KeeperClient> {
     if (this.#client?.isOpen) return this.#client;
     this.#connecting ??= this.#connect().finally(() => {
@@ -232,8 +235,7 @@ export class RunningPod implements Pod {
 
   async inspect(): Promise<PodInspection> {
     const record = readRecord(this.directory);
-    const object = await this.object();
-    return inspectPod(object, this.uid, this.#group, record, this.#states(), this.state);
+    return inspectPod(await this.object(), this.#group, record, this.#states(), this.state);
   }
 
   async stats(): Promise<readonly ContainerStats[]> {

@@ -4,6 +4,7 @@
 import type { PodOutcome } from "./outcome.ts";
 import type { ImageLayer, PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
+import type { ForwardOptions, Forwarding } from "./forward.ts";
 import type { PodNetwork } from "./network-info.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
@@ -264,6 +265,8 @@ export interface Pod extends AsyncDisposable {
   stats(): Promise<readonly ContainerStats[]>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;
   exec(command: readonly string[], options?: ExecOptions): Execution;
+  /** A port of this process's host for one of the pod. */
+  forward(options: ForwardOptions): Promise<Forwarding>;
   /**
    * Ends the pod: stop signal, grace (default: the manifest's), SIGKILL; resolves when nothing is
    * left.
