@@ -96,3 +96,15 @@ export class Ownership implements Disposable {
     return life;
   }
 }
+
+/** Undefined where another process owns the pod, or its keeper does not run our plans. */
+export async function takeOver(
+  pod: OwnedPod,
+  readParts: ((client: KeeperClient) => Promise<OwnerParts>) | undefined,
+): Promise<Ownership | undefined> {
+  const client = await pod.client();
+  if (!readParts || !(await client.hello("observer")).isOurs) return undefined;
+  const parts = await readParts(client);
+  const { isOurs } = await client.hello("supervisor");
+  return isOurs ? new Ownership(pod, parts) : undefined;
+}

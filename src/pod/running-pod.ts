@@ -16,7 +16,7 @@ import {
   removeKeeperGroup,
   tearDownWithoutKeeper,
 } from "./keepers.ts";
-import { type OwnedPod, type OwnerParts, Ownership } from "./ownership.ts";
+import { type OwnedPod, type OwnerParts, Ownership, takeOver } from "./ownership.ts";
 import * as outcome from "./outcome.ts";
 import { inspectPod } from "./inspect.ts";
 import { secretEnvOf } from "./objects.ts";
@@ -72,6 +72,7 @@ export class RunningPod implements Pod {
   #isLetGo = false;
   #reaped: Promise<void> | undefined;
   #owner: Ownership | undefined;
+  #takingOver: ReturnType<typeof takeOver> | undefined;
   #isEnding = false;
   #vacant = Promise.withResolvers<void>();
   trace: readonly TraceSpan[];
@@ -146,12 +147,10 @@ export class RunningPod implements Pod {
   /** False when another process owns the pod. */
   async supervise(): Promise<boolean> {
     if (this.#owner) return true;
-    const client = await this.client();
-    const parts = await this.#parts.ownerParts?.(client);
-    if (!parts || !(await client.hello("supervisor")).isOurs) return false;
-    this.#owner = new Ownership(this.#owned, parts);
-    await this.#owner.life();
-    return true;
+    this.#takingOver ??= takeOver(this.#owned, this.#parts.ownerParts);
+    this.#owner ??= await this.#takingOver.finally(() => (this.#takingOver = undefined));
+    await this.#owner?.life();
+    return this.#owner !== undefined;
   }
 
   get ended(): Promise<void> {
