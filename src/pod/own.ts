@@ -1,5 +1,6 @@
 // Owning a detached pod for as long as it lives, when nobody else does.
 
+import { statSync } from "node:fs";
 import type { PodState } from "./read-state.ts";
 import { readPodState } from "./read-state.ts";
 import { isKeeperAlive, readRecord } from "./record.ts";
@@ -14,14 +15,24 @@ export async function ownPod(
   open: (state: PodState) => RunningPod,
   signal: AbortSignal,
 ): Promise<"done" | "not-yet"> {
-  const record = readRecord(directory);
-  if (record === undefined) return "not-yet";
-  if (!isKeeperAlive(record) || !record.isDetached) return "done";
-  const state = tryReadState(directory);
-  if (state === undefined) return "not-yet";
-  if (!(state.needsOwner ?? true)) return "done";
-  await holdPod(open(state), signal);
-  return "done";
+  for (;;) {
+    const record = readRecord(directory);
+    if (record === undefined) return "not-yet";
+    if (!isKeeperAlive(record) || !record.isDetached) return "done";
+    // Before it is read: one that is replaced meanwhile is seen to be another file.
+    const version = versionOf(directory);
+    const state = tryReadState(directory);
+    if (state === undefined) return "not-yet";
+    if (!(state.needsOwner ?? true)) return "done";
+    const isSame = () => versionOf(directory) === version;
+    if ((await holdPod(open(state), isSame, signal)) === "over") return "done";
+  }
+}
+
+/** Owners write the state anew, each time as another file. */
+function versionOf(directory: string): string {
+  const stat = statSync(`${directory}/pod.json`, { throwIfNoEntry: false });
+  return `${stat?.ino} ${stat?.mtimeMs}`;
 }
 
 function tryReadState(directory: string): PodState | undefined {
@@ -32,7 +43,12 @@ function tryReadState(directory: string): PodState | undefined {
   }
 }
 
-async function holdPod(pod: RunningPod, signal: AbortSignal): Promise<void> {
+/** `changed` when another has owned it meanwhile: what was read of it may be old. */
+async function holdPod(
+  pod: RunningPod,
+  isSame: () => boolean,
+  signal: AbortSignal,
+): Promise<"over" | "changed"> {
   const over = Promise.withResolvers<void>();
   const onAbort = (): void => over.resolve();
   signal.addEventListener("abort", onAbort);
@@ -41,12 +57,10 @@ async function holdPod(pod: RunningPod, signal: AbortSignal): Promise<void> {
   let isOver = false;
   void over.promise.then(() => (isOver = true));
   try {
-    for (;;) {
-      const vacancy = pod.vacancy();
-      if (isOver || (await pod.supervise())) break;
-      await Promise.race([vacancy, over.promise]);
-    }
-    await over.promise;
+    const vacancy = pod.vacancy();
+    if (!(await pod.supervise())) await Promise.race([vacancy, over.promise]);
+    else if (isSame()) await over.promise;
+    return isOver ? "over" : "changed";
   } finally {
     signal.removeEventListener("abort", onAbort);
     await pod[Symbol.asyncDispose]();
