@@ -1,3 +1,3 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0x63ffad20579401a1n;
+export const layoutHash = 0xe7d5a8c162f7845an;

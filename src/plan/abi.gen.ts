@@ -1,6 +1,6 @@
 // Printed by zig/abi.zig from zig/plan/. Do not edit: scripts/abi.ts writes it anew.
 
-export const layoutHash = 0x63ffad20579401a1n;
+export const layoutHash = 0xe7d5a8c162f7845an;
 export const planMagic = 1313624144;
 export const planBytesMax = 4194304;
 export const operationsMax = 4096;
@@ -631,6 +631,7 @@ export const ops = {
       target: { type: "slot", offset: 16 },
       join: { type: "namespaces", offset: 20 },
       keep_process: { type: "slot", offset: 24 },
+      hidden: { type: "u32", offset: 28 },
     },
   },
   remove_cgroup: {

@@ -214,6 +214,7 @@ function planSpawn(pod: ResolvedPod, container: ResolvedContainer, cgroup: Slot)
       target: noSlot,
       join: [],
       keep_process: noSlot,
+      hidden: 0,
     },
   ]);
 }

@@ -22,6 +22,8 @@ export interface ExecRequest {
   readonly oomScoreAdj: number;
   readonly tty: TerminalSize | undefined;
   readonly deadlineMs: number;
+  /** Somebody in the pod may trace others: see `mayTrace`. */
+  readonly isHidden: boolean;
 }
 
 /** Born in a group of its own below the container's, so that ending it ends all that it started. */
@@ -51,6 +53,7 @@ export function planExec(
           target: targetProcess,
           join: isUser ? ["mnt", "cgroup", "user"] : ["mnt", "cgroup"],
           keep_process: noSlot,
+          hidden: Number(request.isHidden),
         },
       ]),
       // Before the namespaces are joined: the host's procfs is out of reach from inside.
@@ -114,6 +117,7 @@ export function planPause(pod: ResolvedPod, facts: HostFacts): Plan {
           target: noSlot,
           join: [],
           keep_process: podSlot.pause,
+          hidden: 0,
         },
       ]),
       ...steps("build", origin, [{ op: "place_root", tree: empty }]),

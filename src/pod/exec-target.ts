@@ -8,7 +8,7 @@ import type { HostFacts } from "../spec/host-facts.ts";
 import { execUser } from "./exec-user.ts";
 import type { ExecTarget } from "./execution.ts";
 import type { ContainerEntry, PodState } from "./read-state.ts";
-import { readSecurityEntry } from "./security-entry.ts";
+import { mayTrace, readSecurityEntry } from "./security-entry.ts";
 import type { ExecOptions } from "./types.ts";
 
 export interface AskedCommand {
@@ -57,6 +57,8 @@ export async function planExecTarget(asked: AskedCommand): Promise<Omit<ExecTarg
       oomScoreAdj: entry.oomScoreAdj,
       tty: typeof options.tty === "object" ? options.tty : options.tty ? defaultSize : undefined,
       deadlineMs: execDeadlineMs,
+      // Root of a pod's own user namespace has no power over who comes from outside.
+      isHidden: !state.userNamespace && state.containers.some(({ security }) => mayTrace(security)),
     },
     facts,
   );

@@ -50,3 +50,10 @@ export function readSecurityEntry(entry: SecurityEntry | undefined): ResolvedSec
     seccomp: isNamed ? seccomp : { program: Buffer.from(seccomp, "base64"), flags: seccompFlags },
   };
 }
+
+/** CAP_SYS_PTRACE: with it, in the host's user namespace, every process that is seen can be taken. */
+const tracing = 1n << 19n;
+
+export function mayTrace(entry: SecurityEntry | undefined): boolean {
+  return (readSecurityEntry(entry).capabilities & tracing) !== 0n;
+}

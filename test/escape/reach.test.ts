@@ -89,17 +89,28 @@ kernelTest("a command's directory is never a descriptor of ours (CVE-2024-21626)
   expect(textOf(stdout)).toContain('"answer":"/proc/');
 });
 
-for (const [where, spec] of [
-  ["", {}],
-  [", in a user namespace", { hostUsers: false }],
-  [", in a shared PID namespace", { shareProcessNamespace: true }],
+/** As much as a container gets to look at others with, short of being privileged. */
+const tracer = {
+  securityContext: {
+    capabilities: { add: ["SYS_PTRACE"] },
+    seccompProfile: { type: "Unconfined" },
+  },
+} as const;
+
+for (const [where, spec, container] of [
+  ["", {}, {}],
+  [", in a user namespace", { hostUsers: false }, {}],
+  [", in a shared PID namespace", { shareProcessNamespace: true }, {}],
+  [", by one who may trace", {}, tracer],
+  [", in a user namespace, by one who may trace", { hostUsers: false }, tracer],
+  [", in a shared PID namespace, by one who may trace", { shareProcessNamespace: true }, tracer],
 ] as const) {
   kernelTest(
     `a command that joins has nothing of the host to take${where} (CVE-2016-9962)`,
     async () => {
       await using host = await openTestHost();
       await using pod = await host.up(
-        podOf(host, "hunted", { only: ["hunt", "2500", "pause"] }, spec),
+        podOf(host, "hunted", { only: ["hunt", "2500", "pause"] }, spec, container),
       );
       const end = performance.now() + 2000;
       let commands = 0;
@@ -112,9 +123,12 @@ for (const [where, spec] of [
       const log = await Array.fromAsync(pod.logs(), ({ line }) => textOf(line));
       const seen = probeAnswers(log.join("\n"))["hunt 2500"] as Record<string, unknown>;
       console.log(`hunt${where}: ${commands} commands, ${JSON.stringify(seen)}`);
-      // Streams of the commands themselves are theirs to see.
+      // Streams of the commands themselves are theirs to see; the program is sealed.
       const foreign = (seen["foreign"] as string[]).filter(
-        (what) => !/^(fd|pidfd) (pipe:\[\]|\/dev\/null|socket:\[\])$/.test(what),
+        (what) =>
+          !/^((fd|pidfd) (pipe:\[\]|\/dev\/null|socket:\[\])|exe \/memfd:peapod-keeper.*)$/.test(
+            what,
+          ),
       );
       expect(foreign).toEqual([]);
       expect(seen["appeared"] as number).toBeGreaterThan(10);
@@ -137,3 +151,23 @@ kernelTest("a directory that a pod is given keeps what is beside it out of reach
   expect(readdirSync(canary.place)).toContain("hosts");
   expect(JSON.stringify(only)).not.toContain("hosts.deny");
 });
+
+kernelTest(
+  "hidden on its way in, a command has its terminal and its exit like any other",
+  async () => {
+    await using host = await openTestHost();
+    await using pod = await host.up(podOf(host, "traced", { only: ["pause"] }, {}, tracer));
+    const { stdout, exitCode } = await pod.exec(["/probe", "terminal", "ids", "exit", "7"], {
+      tty: { rows: 10, columns: 20 },
+    }).result;
+    const seen = probeAnswers(textOf(stdout).replaceAll("\r\n", "\n"));
+    expect(exitCode).toBe(7);
+    expect(seen["terminal"]).toEqual({ isTerminal: [true, true, true], rows: 10, columns: 20 });
+    const { pid, sid, pgid } = seen["ids"] as Record<string, number>;
+    expect({ sid, pgid }).toEqual({ sid: pid, pgid: pid });
+    const failed = await errorOf(pod.exec(["/nothing"]).result);
+    expect(failed.code).toBe("container.not-found");
+    const killed = await pod.exec(["/probe", "pause"], { timeoutMs: 100 }).result;
+    expect(killed.timedOut).toBe(true);
+  },
+);

@@ -238,6 +238,7 @@ function plansOf(pod: ResolvedPod, facts: HostFacts): Readonly<Record<string, Pl
     oomScoreAdj: 1000,
     tty: { rows: 24, columns: 80 },
     deadlineMs: 30_000,
+    isHidden: false,
   };
   return {
     sandbox: planSandbox(pod, facts),

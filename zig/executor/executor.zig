@@ -20,6 +20,7 @@ const enter = @import("enter.zig");
 const limit = @import("limit.zig");
 const privilege = @import("privilege.zig");
 const exec = @import("exec.zig");
+const hidden = @import("hidden.zig");
 const report_file = @import("report.zig");
 const Report = report_file.Report;
 const linux = calls.linux;
@@ -127,7 +128,7 @@ fn begin(context: *Context, step: Step) Error!void {
     );
 }
 
-fn run(context: *Context, step: Step) Error!void {
+pub fn run(context: *Context, step: Step) Error!void {
     try begin(context, step);
     switch (step.op) {
         .open_directory => |op| try prepare.openDirectory(context, op),
@@ -188,7 +189,9 @@ fn spawn(context: *Context, op: schema.Spawn) Error!void {
     const birth = context.slot(op.pid_namespace);
     // Affects children only; the keeper's own PID namespace stays (man 2 setns, CLONE_NEWPID). With
     // a user namespace the intermediate switches instead, so that the pod's processes never see it.
-    const keeper_switches = birth >= 0 and op.user_namespace == .none;
+    // A hidden one switches itself, when it is ready to be seen.
+    const is_seen = op.user_namespace == .none and op.hidden == 0;
+    const keeper_switches = birth >= 0 and is_seen;
     if (keeper_switches) _ = try check(report, .setns, calls.setns(birth, calls.CLONE_NEWPID));
     defer if (keeper_switches) {
         _ = calls.setns(context.host.self.raw, calls.CLONE_NEWPID);
@@ -269,7 +272,7 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
     try becomeRoot(context, op);
     try runStage(context, .enter);
     if (op.target == .none) try settleStreams(context, -1);
-    try runStage(context, .limit);
+    if (op.hidden != 0) try hidden.limit(context) else try runStage(context, .limit);
     awaitTurn(context);
     dieWithKeeper(context); // A change of ids may have cleared it.
     @atomicStore(u32, &report.executing, 1, .release);
@@ -278,7 +281,7 @@ fn inChild(context: *Context, op: schema.Spawn) Error!void {
 
 /// The kernel kills the child when the keeper dies from here on. One that is dead already is seen
 /// by its pidfd, or when that is closed by its end of the status socket.
-fn dieWithKeeper(context: *Context) void {
+pub fn dieWithKeeper(context: *Context) void {
     const sigkill = 9;
     _ = calls.prctl(@intFromEnum(linux.PR.SET_PDEATHSIG), sigkill, 0, 0, 0);
     var signs: [2]linux.pollfd = .{
@@ -309,6 +312,7 @@ fn join(context: *Context, op: schema.Spawn) Error!void {
     const report = context.report;
     try settleStreams(context, context.slot(op.target));
     const kinds = namespaces.cloneFlags(op.join) & ~calls.CLONE_NEWPID;
+    if (op.hidden != 0) _ = try check(report, .setns, calls.setns(kept, calls.CLONE_NEWPID));
     _ = try check(report, .setns, calls.setns(kept, kinds));
     calls.close(kept);
 }

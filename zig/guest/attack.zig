@@ -69,7 +69,8 @@ fn hunt(words: sys.Words) sys.Error!void {
         defer names.deinit();
         while (names.next()) |name| {
             const pid = std.fmt.parseInt(i32, std.mem.span(name.text), 10) catch continue;
-            if (pid == own) continue;
+            // The first is pause where it is not us: there for all to see, with nothing to take.
+            if (pid == own or pid == 1) continue;
             if (pid > last) appeared += 1;
             last = @max(last, pid);
             opened += search(names.fd, name.text, pid, mounts);

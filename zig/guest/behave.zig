@@ -20,6 +20,7 @@ pub const commands = .{
     .{ "eat-memory", 1, &eatMemory },
     .{ "burn-cpu", 1, &burnCpu },
     .{ "say", 1, &say },
+    .{ "to", 1, &to },
     .{ "say-error", 1, &sayError },
     .{ "print", 2, &print },
     .{ "print-partial", 1, &printPartial },
@@ -208,6 +209,14 @@ fn burnCpu(words: sys.Words) sys.Error!void {
     json.field("cpuUs", wanted_us);
     json.field("wallUs", sys.clockUs(.MONOTONIC) - before);
     json.objectEnd();
+}
+
+/// What is said from here on goes into a new file: for commands whose output nobody keeps.
+fn to(words: sys.Words) sys.Error!void {
+    const flags = sys.flags(.{ .ACCMODE = .WRONLY, .CREAT = true, .CLOEXEC = true });
+    const fd = try sys.open(words[0], flags, 0o644);
+    _ = try sys.check(sys.call(.dup3, .{ fd, 1, 0 }));
+    sys.close(fd);
 }
 
 fn say(words: sys.Words) sys.Error!void {

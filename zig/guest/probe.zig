@@ -18,7 +18,7 @@
 //!     answer is "ok", the errno's name, or "signal N" when the kernel killed the child
 //! How it behaves (`behave.zig`): exit N, kill-self SIG, sleep MS, pause (TERM and INT exit 0),
 //!     signal (waits for any one and names it), ignore-term, spawn MS, spawn-orphan MS, reap,
-//!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, print N BYTES,
+//!     fork-bomb N, eat-memory BYTES, burn-cpu MS, say TEXT, say-error TEXT, to P, print N BYTES,
 //!     print-partial TEXT, tick N MS (N = 0: for ever), flood N (to both streams), echo-stdin
 //! How it attacks (`attack.zig`): flip A B MS (exchanges two names), hunt MS (for what processes
 //!     that appear have of the host)

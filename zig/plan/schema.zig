@@ -175,7 +175,8 @@ pub const Spawn = extern struct {
     join: Namespaces,
     /// A pod slot that keeps the child's pidfd.
     keep_process: Slot,
-    _: [4]u8 = @splat(0),
+    /// Not seen in its PID namespace before it has nothing that somebody there could take.
+    hidden: u32,
 };
 
 pub const RemoveCgroup = extern struct {
