@@ -41,8 +41,8 @@ export const globalFlags = {
   },
   network: {
     kind: "text",
-    value: "default|none|cni[:NAME]",
-    help: "addresses for each pod, only loopback, or a CNI network (default: $PEAPOD_NETWORK, else default)",
+    value: "default|none|cni[:NAME]|bridge:NAME",
+    help: "addresses for each pod, only loopback, a CNI network, or a bridge of the host (default: $PEAPOD_NETWORK, else default)",
   },
   "network-range": {
     kind: "text",

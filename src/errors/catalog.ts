@@ -40,11 +40,15 @@ const entries = {
   "manifest.invalid": { meaning: "A field of the manifest has a value that Kubernetes refuses." },
   "network.unknown": {
     meaning: "There is no network of this name for pods.",
-    hint: "default gives pods addresses, none gives them loopback alone, cni:NAME is a CNI network",
+    hint: "default gives pods addresses, none gives them loopback alone, cni:NAME is a CNI network, bridge:NAME a bridge of this host",
   },
   "network.bad-range": {
     meaning: "What was given as a range of addresses for pods is none.",
     hint: "write it as 10.1.0.0/16, and with IPv6 as 10.1.0.0/16,fd00:1::/64",
+  },
+  "network.no-range": {
+    meaning: "Pods on a bridge of the host get addresses that its owner has to choose.",
+    hint: "give a part of the bridge's network that nobody else uses: --network-range 192.168.7.128/25",
   },
   "network.range-taken": {
     meaning: "The host sends packets for the pods' range of addresses somewhere else.",

@@ -1,13 +1,15 @@
 // Pods on a network of CNI plugins: attached when the keeper has made the network namespace, and
 // taken back when the pod has ended, by whoever hears of that.
 
+import { dirname } from "node:path";
 import { namespaceInode } from "./record.ts";
 import { PodError } from "../errors/pod-error.ts";
-import { sourceAddress } from "../native/interfaces.ts";
+import { interfaceNumber, sourceAddress } from "../native/interfaces.ts";
 import type { CniAttachment } from "../network/cni/attachment.ts";
 import {
   addAttachment,
   askStatus,
+  checkAttachment,
   collectGarbage,
   describeAttachment,
   hasCapability,
@@ -20,12 +22,21 @@ import { podAddresses } from "../network/cni/result.ts";
 import { formatAddress } from "../network/address.ts";
 import type { ResolvedNetwork } from "../spec/network.ts";
 import type { HostPath } from "../spec/paths.ts";
-import type { PodSpec } from "../spec/pod-spec.ts";
+import type { PodPlaces } from "../spec/resolved.ts";
+import type { PodSpec, PortSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 
+/** Throws in the words of the plugin that misses something. */
+export async function checkCni({ stateParent, uid }: PodPlaces): Promise<void> {
+  const state = dirname(stateParent) as HostPath; // As `placesOf` puts them together.
+  const attachment = readAttachments(state).find(({ words }) => words.containerId === uid);
+  if (attachment) await checkAttachment(attachment);
+}
+
 export interface CniNetworkWish {
-  /** Of the network; empty for the first. */
-  readonly name: string;
+  /** `cni`, `cni:NAME` or `bridge:NAME`. */
+  readonly mode: string;
+  readonly range: string | undefined;
   readonly uid: string;
   readonly spec: PodSpec;
   readonly keeperPid: number;
@@ -36,7 +47,7 @@ const configurations = "/etc/cni/net.d";
 const patienceMs = 5000;
 
 export async function attachToCni(state: HostPath, wish: CniNetworkWish): Promise<ResolvedNetwork> {
-  const { name, uid, spec, keeperPid, warn } = wish;
+  const { uid, spec, keeperPid, warn } = wish;
   if (spec.namespaces.user === "POD") {
     throw new PodError({
       code: "network.no-user-namespace",
@@ -44,8 +55,8 @@ export async function attachToCni(state: HostPath, wish: CniNetworkWish): Promis
       origin: originOf(spec, "spec.hostUsers"),
     });
   }
-  const list = findList(process.env["CNI_CONF_DIR"] ?? configurations, name);
   const ports = [...spec.initContainers, ...spec.containers].flatMap((one) => one.ports);
+  const list = await chooseList(state, wish, ports);
   if (ports.some(({ hostPort }) => hostPort > 0) && !hasCapability(list, "portMappings")) {
     warn(`the network ${list.name} has no plugin that publishes ports, so none is published`);
   }
@@ -61,6 +72,23 @@ export async function attachToCni(state: HostPath, wish: CniNetworkWish): Promis
   const result = await addAttachment(state, describeAttachment(list, described));
   const podIPs = podAddresses(result);
   return { podIPs, hostIPs: podIPs.map(hostAddressFor) };
+}
+
+async function chooseList(
+  state: HostPath,
+  { mode, range, spec: { bandwidth } }: CniNetworkWish,
+  ports: readonly PortSpec[],
+): Promise<CniList> {
+  const [kind, name = ""] = mode.split(/:(.*)/s);
+  if (kind === "cni") return findList(process.env["CNI_CONF_DIR"] ?? configurations, name);
+  if (interfaceNumber(name) === 0) {
+    throw new PodError({
+      code: "network.unknown",
+      message: `this host has no bridge ${JSON.stringify(name)}`,
+    });
+  }
+  const { bridgeList } = await import("../network/cni/bridge.ts");
+  return bridgeList({ bridge: name, range, state, ports, bandwidth });
 }
 
 const swept = new Set<string>();

@@ -11,8 +11,12 @@ import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
 import { linkTarget } from "./state.ts";
 
-/** `cni` is the first of the host's CNI networks. */
-export type NetworkMode = "default" | "none" | "cni" | `cni:${string}`;
+/** `cni` is the first of the host's CNI networks; `bridge:NAME` a bridge that the host has. */
+export type NetworkMode = "default" | "none" | "cni" | `cni:${string}` | `bridge:${string}`;
+
+function usesPlugins(mode: NetworkMode): boolean {
+  return mode.startsWith("cni") || mode.startsWith("bridge:");
+}
 
 export interface NetworksOptions {
   readonly mode: NetworkMode;
@@ -46,10 +50,10 @@ export class Networks implements AsyncDisposable {
 
   async attach(uid: string, spec: PodSpec, keeperPid: number): Promise<ResolvedNetwork> {
     if (spec.namespaces.network === "NODE") return noNetwork;
-    const { mode, state, warn } = this.#options;
-    if (mode.startsWith("cni")) {
+    const { mode, range, state, warn } = this.#options;
+    if (usesPlugins(mode)) {
       const { attachToCni } = await import("./cni-networks.ts");
-      return attachToCni(state, { name: mode.slice("cni:".length), uid, spec, keeperPid, warn });
+      return attachToCni(state, { mode, range, uid, spec, keeperPid, warn });
     }
     const network = await this.#open();
     for (const lack of network.record.lacks) this.#options.warn(lack);
@@ -88,7 +92,7 @@ export class Networks implements AsyncDisposable {
 
   /** What its keeper has not given back, if anything. */
   async detach(uid: string, { link }: ResolvedNetwork): Promise<void> {
-    if (this.#options.mode.startsWith("cni")) {
+    if (usesPlugins(this.#options.mode)) {
       const { detachFromCni } = await import("./cni-networks.ts");
       return detachFromCni(this.#options.state, (other) => other === uid);
     }
@@ -163,7 +167,7 @@ export async function removeNetwork(state: HostPath): Promise<void> {
 
 export function networkMode(text: string | undefined): NetworkMode {
   if (text === undefined || text === "default" || text === "none") return text ?? "default";
-  if (text === "cni" || text.startsWith("cni:")) return text as NetworkMode;
+  if (text === "cni" || /^(cni|bridge):./.test(text)) return text as NetworkMode;
   throw new PodError({
     code: "network.unknown",
     message: `${JSON.stringify(text)} is no network of pods`,

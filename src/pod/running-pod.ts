@@ -237,6 +237,8 @@ export class RunningPod implements Pod {
     return inspectPod(await this.object(), this.#group, record, this.#states(), this.state);
   }
 
+  checkNetwork = async () => (await import("./cni-networks.ts")).checkCni(this.state.places);
+
   async stats(): Promise<readonly ContainerStats[]> {
     return this.#states().map(({ name, cgroup }) => readStats(name, cgroup));
   }

@@ -263,6 +263,8 @@ export interface Pod extends AsyncDisposable {
   describe(): Promise<import("./description-types.ts").PodDescription>;
   inspect(): Promise<PodInspection>;
   stats(): Promise<readonly ContainerStats[]>;
+  /** Rejects with what a CNI plugin misses; resolves where no plugins made the network. */
+  checkNetwork(): Promise<void>;
   logs(options?: LogOptions): AsyncIterable<LogRecord>;
   exec(command: readonly string[], options?: ExecOptions): Execution;
   /** A port of this process's host for one of the pod. */

@@ -139,6 +139,8 @@ export class TestHost implements AsyncDisposable {
 function isKept(path: string): boolean {
   // Claims outlive pods, and so does the directory they are in.
   if (path.endsWith("/root/volumes")) return true;
+  // host-local remembers the last address that it gave.
+  if (/\/state\/bridges(\/bridge-[^/]+(\/(lock|last_reserved_ip\.0))?)?$/.test(path)) return true;
   return /\/(rootfs|host-image|images|root\/seccomp|agent\.(lock|log))(\/|$)/.test(path);
 }
 

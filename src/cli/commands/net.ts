@@ -11,7 +11,10 @@ import { printTable } from "../table.ts";
 import { podLabel } from "../text.ts";
 
 const usage = "net [NAME] [flags]";
-const flagTable = { ...namespaceFlag } as const satisfies FlagTable;
+const flagTable = {
+  ...namespaceFlag,
+  check: { kind: "switch", help: "ask the plugins of a CNI network whether all of it is there" },
+} as const satisfies FlagTable;
 
 /** One pod, as `-o json` has it; without `network` it has only loopback, or the host's. */
 interface Entry {
@@ -29,6 +32,7 @@ export const net = defineCommand({
     ["peapod net", "all pods"],
     ["peapod net web", "one of them"],
     ["peapod net -o json web", "for programs"],
+    ["peapod net --check web", "does its CNI network still do what it did at the start?"],
   ],
   flags: flagTable,
   run: async ({ flags, operands, io }) => {
@@ -36,11 +40,15 @@ export const net = defineCommand({
     if (extra !== undefined) {
       throw usageError(`unexpected ${JSON.stringify(extra)}`, `usage: peapod ${usage}`);
     }
+    if (flags.check && name === undefined) {
+      throw usageError("no pod is named", `usage: peapod ${usage}`);
+    }
     await using peapod = await openFromFlags(flags, io);
     const pods = name === undefined ? await peapod.list() : [await getPod(peapod, name, flags)];
     const entries: Entry[] = [];
     for (const pod of pods) {
       if ("error" in pod) continue;
+      if (flags.check) await pod.checkNetwork();
       const { network } = (await pod.inspect()).sandbox;
       entries.push({ pod: podLabel(pod), ...(network && { network }) });
     }

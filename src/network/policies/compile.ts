@@ -123,12 +123,21 @@ function compileDirection(
 
 type Element = PolicySet["elements"][number];
 
-function addressesOf({ v4: text4, v6: text6 }: Member): (readonly [Family, Uint8Array])[] {
-  const [address4, address6] = [parseAddress(text4), parseAddress(text6)];
-  return [
+type Addresses = readonly (readonly [Family, Uint8Array])[];
+
+/** A pod has them for good, and is asked for them by every rule of every change. */
+const parsed = new WeakMap<Member, Addresses>();
+
+function addressesOf(member: Member): Addresses {
+  const known = parsed.get(member);
+  if (known) return known;
+  const [address4, address6] = [parseAddress(member.v4), parseAddress(member.v6)];
+  const found = [
     ...(address4 ? [[v4, address4] as const] : []),
     ...(address6 ? [[v6, address6] as const] : []),
   ];
+  parsed.set(member, found);
+  return found;
 }
 
 /** What names in the rules mean for this pod: another pod may have others. */
