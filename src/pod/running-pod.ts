@@ -237,8 +237,6 @@ export class RunningPod implements Pod {
     return inspectPod(await this.object(), this.#group, record, this.#states(), this.state);
   }
 
-  checkNetwork = async () => (await import("./cni-networks.ts")).checkCni(this.state.places);
-
   async stats(): Promise<readonly ContainerStats[]> {
     return this.#states().map(({ name, cgroup }) => readStats(name, cgroup));
   }
@@ -271,6 +269,7 @@ export class RunningPod implements Pod {
   }
 
   spec = async () => (await this.#parts.ownerParts?.(await this.client()))?.spec;
+  checkNetwork = async () => (await import("./cni-networks.ts")).checkCni(this.state.places);
   pause = (): Promise<void> => freezeGroup(this.#group, this.name);
   unpause = async (): Promise<void> => thawGroup(this.#group, this.name);
   isPaused = async (): Promise<boolean> => isFrozen(this.#group);
