@@ -137,6 +137,7 @@ export class PodHost implements AsyncDisposable {
         this.#own.delete(pod);
         this.#weighLater();
         release();
+        if (!this.#networks) return;
         const ending = leaveNetworks(this.places.state)
           .catch(() => {}) // Tried again by the next to end a pod.
           .finally(() => this.#ending.delete(ending));

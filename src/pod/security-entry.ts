@@ -51,7 +51,7 @@ export function readSecurityEntry(entry: SecurityEntry | undefined): ResolvedSec
   };
 }
 
-/** CAP_SYS_PTRACE: with it, in the host's user namespace, every process that is seen can be taken. */
+/** CAP_SYS_PTRACE: with it, in the host's user namespace, all that is seen can be taken. */
 const tracing = 1n << 19n;
 
 export function mayTrace(entry: SecurityEntry | undefined): boolean {

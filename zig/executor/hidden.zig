@@ -1,7 +1,7 @@
 //! Joining a PID namespace where somebody may trace others, whatever they do against it
-//! (CVE-2016-9962): whoever holds CAP_SYS_PTRACE in the host's user namespace is not held back by a
-//! process that is not dumpable. So all that needs rights happens outside, and who appears inside is
-//! a second clone with the container's own rights and nothing open but its streams.
+//! (CVE-2016-9962): whoever holds CAP_SYS_PTRACE in the host's user namespace is not held back by
+//! a process that is not dumpable. So all that needs rights happens outside, and who appears inside
+//! is a second clone with the container's own rights and nothing open but its streams.
 
 const calls = @import("../kernel/calls.zig");
 const schema = @import("../plan/schema.zig");
