@@ -1,6 +1,7 @@
 // Opening a Peapod. Apart from index.ts, so that a command that reads no manifest does not load the
 // reader.
 
+import { existsSync } from "node:fs";
 import type { AgentHost } from "./agent/agent.ts";
 import type { AgentRecord } from "./agent/lock.ts";
 import type { DoctorFinding } from "./pod/doctor.ts";
@@ -54,6 +55,8 @@ export interface Peapod extends AsyncDisposable {
     manifest: PodSpec,
     restarted: readonly string[],
   ): Promise<void>;
+  /** Network policies beside the manifest of a pod that stays as it is, in place of those before. */
+  renewPolicies(pod: Pick<Pod, "namespace" | "name">, manifest: PodSpec): Promise<void>;
   /** Processor and memory of containers; rejects for what would change the class of service. */
   resize(name: string, wishes: readonly ResizeWish[]): Promise<void>;
   /** Containers end and start again in the same pod. Resolves when they are being started. */
@@ -171,7 +174,7 @@ export async function openPeapod(options: OpenOptions = {}): Promise<Peapod> {
 function lifeApi(
   host: PodHost,
   watch: AgentStarter,
-): Pick<Peapod, "has" | "compare" | "apply" | "resize" | "restart"> {
+): Pick<Peapod, "has" | "compare" | "apply" | "renewPolicies" | "resize" | "restart"> {
   return {
     has: async ({ namespace, name }) =>
       linkTarget(`${host.places.state}/names/${namespace}_${name}`) !== "",
@@ -183,6 +186,12 @@ function lifeApi(
       const { applyToPod } = await import("./pod/asking.ts");
       const running = await host.running(`${pod.namespace}/${pod.name}`);
       await applyToPod(running, { manifest: manifest.manifest, restart: restarted });
+    },
+    renewPolicies: async ({ namespace, name }, manifest) => {
+      const { state } = host.places;
+      if (!manifest.policies && !existsSync(`${state}/policies`)) return;
+      const { renewPolicies } = await import("./pod/network-policies.ts");
+      renewPolicies(state, await host.stateOf(`${namespace}/${name}`), manifest);
     },
     resize: async (name, wishes) => {
       const { askOwner } = await import("./pod/asking.ts");

@@ -39,6 +39,7 @@ export async function keepOrEnd(
   const hasFinished = isFinished(podObject(await pod.object()));
   if (!isForced && !hasFinished && changes?.changes.length === 0) {
     note(io, `${podLabel(spec)} is unchanged`);
+    await peapod.renewPolicies(pod, spec);
     return pod;
   }
   const effect = isForced || hasFinished ? "recreate" : (changes?.effect ?? "recreate");
@@ -46,6 +47,7 @@ export async function keepOrEnd(
     const restarted = restartedContainers(changes);
     note(io, `${podLabel(spec)}: ${whatOf(changes)}`);
     await peapod.apply(pod, spec, restarted);
+    await peapod.renewPolicies(pod, spec);
     return pod;
   }
   const why = isForced ? "as asked" : reasonsOf(changes) || "it has finished";

@@ -7,6 +7,7 @@ import { findHostNetwork } from "../network/host-network.ts";
 import { applyPolicies, keepPolicies } from "../network/policies/keep.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
+import type { PodState } from "./read-state.ts";
 
 export function admitPod(
   network: HostNetwork,
@@ -35,6 +36,19 @@ export function admitPod(
     if (!(error instanceof NetlinkError)) throw error;
     refuse(error.message);
   }
+}
+
+/** Of a pod that stays, as its manifest and the policies beside it are now. */
+export function renewPolicies(
+  state: HostPath,
+  { uid, network: found }: Pick<PodState, "uid" | "network">,
+  spec: PodSpec,
+): void {
+  const network = findHostNetwork(state);
+  // Without an interface of ours it is on a network of plugins.
+  if (!network || !found || found.interface === "") return;
+  using _ = network.rules;
+  admitPod(network, uid, spec, found.podIPs);
 }
 
 /** By state directory. */

@@ -6,6 +6,8 @@ import { existsSync } from "node:fs";
 import type { ObjectManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
+import { renewPolicies } from "../../src/pod/network-policies.ts";
+import type { HostPath } from "../../src/spec/paths.ts";
 import { tcpAsk, tcpEcho, udpAsk, udpEcho } from "../support/echo.ts";
 import { eventually, hostMissing, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
@@ -255,6 +257,32 @@ kernelTest("many that start at once with policies are all filtered", async () =>
   for (const pod of pods.slice(0, -1)) found.push((await reached(first, pod)).length);
   expect(found).toEqual(pods.slice(0, -1).map((_, index) => (index % 2 === 0 ? 0 : 4)));
   await Promise.all(pods.map((pod) => pod[Symbol.asyncDispose]()));
+});
+
+kernelTest("a pod that stays gets the policies that are beside its manifest now", async () => {
+  const { state } = machine.host.places;
+  const closed = policy("p", { podSelector: { matchLabels: { app: "web" } } });
+  const open = policy("p", {
+    podSelector: { matchLabels: { app: "web" } },
+    ingress: [{ ports: [{ protocol: "UDP", port }] }],
+  });
+  await using web = await up("web", { app: "web" }, [closed]);
+  await using other = await up("other", {});
+  expect(await reached(other, web)).toEqual(none);
+  const renew = async (objects: readonly ObjectManifest[], labels = { app: "web" }) => {
+    const base = podOf(machine.host, "web", { main: ["pause"] });
+    const manifest = { ...base, metadata: { name: "web", labels } } as PodManifest;
+    const podState = await machine.host.pods.stateOf("default/web");
+    renewPolicies(state as HostPath, podState, readPodManifest(manifest, { objects }));
+  };
+  await renew([open]);
+  expect(await reached(other, web)).toEqual(["udp4", "udp6"]);
+  await renew([open], { app: "other" });
+  expect(await reached(other, web)).toEqual(all);
+  await renew([closed]);
+  expect(await reached(other, web)).toEqual(none);
+  await renew([]);
+  expect(await reached(other, web)).toEqual(all);
 });
 
 kernelTest("nothing is left of policies when the last pod that brought one has gone", async () => {

@@ -11,6 +11,7 @@ import {
   renameSync,
   rmdirSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from "node:fs";
 import { NetlinkError } from "../../native/netlink.ts";
@@ -73,16 +74,19 @@ interface Gathered {
   readonly policies: readonly NetworkPolicySpec[];
 }
 
-/** What has been read is never changed: by the pod's id. */
-const known = new Map<string, PolicyRecord>();
+/** By the pod's id, for as long as its file is as it was. */
+const known = new Map<string, { readonly changedMs: number; readonly record: PolicyRecord }>();
 
 function gather(state: HostPath): Gathered {
   const kept = new Set(names(policiesParent(state)).filter((name) => name.endsWith(".json")));
   const parent = addressesParent(state);
   const living = names(parent).flatMap((claim) => uidOf(`${parent}/${claim}`) ?? []);
   const records = living.flatMap((uid) => {
-    const record = known.get(uid) ?? readKept(state, uid) ?? readStarted(state, uid);
-    if (record) known.set(uid, record);
+    const changedMs = kept.has(`${uid}.json`) ? changedAt(state, uid) : 0;
+    const before = known.get(uid);
+    if (before?.changedMs === changedMs) return before.record;
+    const record = readKept(state, uid) ?? readStarted(state, uid);
+    if (record) known.set(uid, { changedMs, record });
     return record ?? [];
   });
   const policies = new Map<string, NetworkPolicySpec>();
@@ -99,6 +103,10 @@ function gather(state: HostPath): Gathered {
   if (policies.size === 0) tryRemove(policiesParent(state));
   for (const uid of known.keys()) if (!alive.has(uid)) known.delete(uid);
   return { members: records.map(({ member }) => member), policies: [...policies.values()] };
+}
+
+function changedAt(state: HostPath, uid: string): number {
+  return statSync(`${policiesParent(state)}/${uid}.json`, { throwIfNoEntry: false })?.mtimeMs ?? 0;
 }
 
 function names(directory: string): string[] {
