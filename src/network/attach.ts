@@ -96,13 +96,14 @@ function interfaceName(uid: string): string {
   return `pod${uid.replaceAll("-", "").slice(0, 12)}`;
 }
 
-function linkAddresses({ range4, range6 }: HostNetwork, { v4, v6 }: PodAddresses): LinkAddress[] {
+function linkAddresses(network: HostNetwork, { v4, v6 }: PodAddresses): LinkAddress[] {
+  const { range4, range6, record } = network;
   const gateways = [range4, range6].map((range) => range && nthAddress(range, gatewayNumber));
   return [v4, v6].flatMap((pod, index) => {
     const gateway = gateways[index];
     if (!pod || !gateway) return [];
     const texts = { podText: formatAddress(pod), gatewayText: formatAddress(gateway) };
-    return [{ pod, gateway, ...texts, isHostNameless: hostAddress(pod.length) === undefined }];
+    return [{ pod, gateway, ...texts, isGatewayHere: !record.hasRules }];
   });
 }
 
@@ -113,6 +114,6 @@ const elsewhere = {
 } as const;
 
 /** The one by which others know this host, by the size of its family's addresses. */
-function hostAddress(bytes: number): Uint8Array | undefined {
+export function hostAddress(bytes: number): Uint8Array | undefined {
   return sourceAddress(bytes === 4 ? elsewhere[4] : elsewhere[16]);
 }

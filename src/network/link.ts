@@ -28,14 +28,14 @@ export type Shaper = (
 export interface LinkAddress {
   readonly pod: Uint8Array;
   readonly podText: string;
-  /** By name only: the neighbour that it stands for is known, so nobody has to have it. */
+  /** The host's, by which it speaks to pods. */
   readonly gateway: Uint8Array;
   readonly gatewayText: string;
   /**
-   * The host has no address to speak to pods with, and takes the gateway's. Elsewhere it keeps its
-   * own, and a thousand pods cost the kernel no list of a thousand equal addresses.
+   * It stands on this interface. Elsewhere on loopback: for a thousand pods the kernel would keep
+   * a list of a thousand equal addresses.
    */
-  readonly isHostNameless: boolean;
+  readonly isGatewayHere: boolean;
 }
 
 /** include/uapi/linux/rtnetlink.h. */
@@ -67,8 +67,8 @@ export function composeHostSide(wish: LinkWish): NetlinkBatch {
     );
     if (hasV6(wish)) noGeneratedAddress(writer);
   });
-  for (const { gateway, gatewayText, isHostNameless, pod, podText } of wish.addresses) {
-    if (isHostNameless) composeAddress(writer, `address ${gatewayText} on ${name}`, index, gateway);
+  for (const { gateway, gatewayText, isGatewayHere, pod, podText } of wish.addresses) {
+    if (isGatewayHere) composeAddress(writer, `address ${gatewayText} on ${name}`, index, gateway);
     composeNeighbour(writer, `neighbour ${podText} on ${name}`, index, pod, podMac);
     writer.begin(`route ${podText} to ${name}`, newRoute, create);
     routeHead(writer, pod.length, pod.length * 8, 0);
@@ -95,6 +95,37 @@ function routeLoopback6(writer: NetlinkWriter, name: string, index: number): voi
 }
 
 const loopback6 = Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1);
+
+export interface Gateway {
+  readonly address: Uint8Array;
+  /** The host has no other, and speaks by it. */
+  readonly isOnly: boolean;
+}
+
+/**
+ * The gateway's addresses on the host's loopback, or off it. A host that has others goes on to
+ * speak by those: it answers by the address that it was asked at.
+ */
+export function composeGateways(
+  kind: "add" | "remove",
+  gateways: readonly Gateway[],
+): NetlinkBatch {
+  const [deleteAddress, loopback, hostScope, cacheInfo] = [21, 1, 254, 6];
+  const writer = new NetlinkWriter();
+  for (const { address, isOnly } of gateways) {
+    const type = kind === "add" ? newAddress : deleteAddress;
+    const flags = kind === "add" ? flag.create | flag.replace : 0;
+    writer.begin(`gateway to ${kind}`, type, flags);
+    const isV6 = address.length === 16;
+    addressRequest(writer, loopback, address, isOnly || isV6 ? 0 : hostScope);
+    // What scope is to IPv4, deprecation is to IPv6: no longer preferred, and valid for ever.
+    if (isV6 && !isOnly) writer.attribute(cacheInfo, neverPreferred);
+  }
+  return writer.askForAnswer().finish();
+}
+
+/** `struct ifa_cacheinfo`: preferred, valid, created, updated. */
+const neverPreferred = new Uint8Array(Uint32Array.of(0, 0xffff_ffff, 0, 0).buffer);
 
 /** The other end is born in the pod's namespace: one that is moved costs a grace period more. */
 function composePair(writer: NetlinkWriter, wish: LinkWish): void {
@@ -189,17 +220,25 @@ function composeAddress(
   index: number,
   address: Uint8Array,
 ): void {
+  addressRequest(writer.begin(label, newAddress, create), index, address);
+}
+
+function addressRequest(
+  writer: NetlinkWriter,
+  index: number,
+  address: Uint8Array,
+  scope = 0,
+): void {
   const [ifaAddress, ifaLocal, ifaFlags] = [1, 2, 8];
   const [noDuplicateDetection, permanent, noPrefixRoute] = [0x2, 0x80, 0x200];
   const isV6 = address.length === 16;
   const flags = permanent | noPrefixRoute | (isV6 ? noDuplicateDetection : 0);
-  writer.begin(label, newAddress, create);
   // `struct ifaddrmsg`.
   writer
     .u8(isV6 ? afInet6 : afInet)
     .u8(address.length * 8)
     .u8(0)
-    .u8(0)
+    .u8(scope)
     .u32(index);
   writer.attribute(ifaLocal, address).attribute(ifaAddress, address);
   writer.attributeU32(ifaFlags, flags);

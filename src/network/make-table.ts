@@ -3,10 +3,13 @@
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { interfaceNumber } from "../native/interfaces.ts";
-import { NetlinkError } from "../native/netlink.ts";
-import { hasClaims } from "./claims.ts";
+import { NetlinkError, NetlinkSocket } from "../native/netlink.ts";
+import { nthAddress } from "./address.ts";
+import { hostAddress } from "./attach.ts";
+import { gatewayNumber, hasClaims } from "./claims.ts";
 import type { HostNetwork, NetworkRecord } from "./host-network.ts";
 import { readRecord } from "./host-network.ts";
+import { composeGateways } from "./link.ts";
 import type { SetElement } from "./rules-batch.ts";
 import { composeTableRemoval } from "./rules-batch.ts";
 import { replaceRecord } from "./setup.ts";
@@ -16,6 +19,8 @@ export function makeTable(network: HostNetwork): void {
   const { table: name, group, rules } = network;
   const wanted = switchesWanted(network);
   const elements = wanted.opened.map(({ set, number }) => openedElement(set, number));
+  // Before the table: who finds that counts on all the rest.
+  moveGateways(network, "add");
   try {
     rules.send(composeTable({ name, group, elements }));
   } catch (error) {
@@ -92,8 +97,24 @@ export function removeTable(network: HostNetwork): void {
     replaceRecord(network.state, { ...record, switched: [] });
   }
   network.rules.trySend(composeTableRemoval(network.table));
+  moveGateways(network, "remove");
   // A pod that came meanwhile found the table, and counts on it.
   if (hasClaims(network.state)) makeTable(network);
+}
+
+function moveGateways({ range4, range6 }: HostNetwork, kind: "add" | "remove"): void {
+  const ranges = [range4, ...(range6 ? [range6] : [])];
+  const gateways = ranges.map((range) => {
+    const address = nthAddress(range, gatewayNumber);
+    return { address, isOnly: hostAddress(address.length) === undefined };
+  });
+  using socket = new NetlinkSocket("route");
+  try {
+    socket.send(composeGateways(kind, gateways));
+  } catch (error) {
+    // Gone already.
+    if (!(error instanceof NetlinkError) || kind === "add") throw error;
+  }
 }
 
 function restore({ switched }: NetworkRecord): void {

@@ -16,6 +16,8 @@ import { errorOf } from "../support/pods.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 const { host4, host6, outside4, outside6 } = addresses;
+const gateway4 = "10.209.0.1";
+const gateway6 = "fd52:da94:1b0c::1";
 const port = 7777;
 
 let machine: NetworkHost;
@@ -121,8 +123,12 @@ kernelTest("the host reaches a pod, which sees the host", async () => {
 
 kernelTest("a pod reaches the host, which sees the pod", async () => {
   await using a = await up("a");
-  const heard = await serving(here(), () => heardBy(a.namespace, [host4, host6]));
-  expect(heard).toEqual([a.v4, a.v6, a.v4, a.v6]);
+  const heard = await serving(here(), async () => [
+    ...(await heardBy(a.namespace, [host4, host6])),
+    (await within(a.namespace, () => tcpAsk(gateway4, port, "hello"))).from,
+    (await within(a.namespace, () => tcpAsk(gateway6, port, "hello"))).from,
+  ]);
+  expect(heard).toEqual([a.v4, a.v6, a.v4, a.v6, a.v4, a.v6]);
 });
 
 kernelTest("a pod reaches the outside, which sees the host", async () => {
