@@ -27,6 +27,9 @@ export interface Usage {
   readonly pids: number | undefined;
   readonly readBytesPerSecond: number | undefined;
   readonly writtenBytesPerSecond: number | undefined;
+  /** Of the whole pod. */
+  readonly receivedBytesPerSecond: number | undefined;
+  readonly sentBytesPerSecond: number | undefined;
   readonly pressure: ContainerStats["pressure"];
 }
 
@@ -71,6 +74,8 @@ export function usageBetween(before: Sample, after: Sample): Usage[] {
       pids: stats.pids,
       readBytesPerSecond: rate(stats.readBytes, old?.readBytes),
       writtenBytesPerSecond: rate(stats.writtenBytes, old?.writtenBytes),
+      receivedBytesPerSecond: rate(stats.receivedBytes, old?.receivedBytes),
+      sentBytesPerSecond: rate(stats.sentBytes, old?.sentBytes),
       pressure: stats.pressure,
     };
   });
@@ -103,7 +108,7 @@ function nameOf({ namespace, pod, container }: Usage): string {
 
 const header = [
   ...["POD", "CONTAINER", "CPU%", "MEMORY", "LIMIT", "PIDS", "READ/s", "WRITE/s"],
-  ...["CPU-PSI", "MEM-PSI", "IO-PSI"],
+  ...["NET-IN/s", "NET-OUT/s", "CPU-PSI", "MEM-PSI", "IO-PSI"],
 ];
 
 export function printUsage(usage: readonly Usage[]): string {
@@ -115,6 +120,7 @@ export function printUsage(usage: readonly Usage[]): string {
     ...[one.container, one.cpuPercent.toFixed(1)],
     ...[bytes(one.memoryBytes), bytes(one.memoryMaxBytes), `${one.pids ?? "-"}`],
     ...[bytes(one.readBytesPerSecond), bytes(one.writtenBytesPerSecond)],
+    ...[bytes(one.receivedBytesPerSecond), bytes(one.sentBytesPerSecond)],
     ...[wait("cpu", one), wait("memory", one), wait("io", one)],
   ]);
   return printTable(header, rows);

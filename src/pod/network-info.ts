@@ -49,7 +49,7 @@ export function readPodNetwork(
 }
 
 /** man 5 proc_pid_net: /proc/PID/net/dev of the pod's own namespace. */
-function readTraffic(keeperPid: number): Record<"received" | "sent", Traffic> {
+export function readTraffic(keeperPid: number): Record<"received" | "sent", Traffic> {
   const line = lines(keeperPid, "dev").find((text) => text.startsWith("eth0:")) ?? "";
   const counts = line
     .slice(line.indexOf(":") + 1)

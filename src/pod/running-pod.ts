@@ -238,7 +238,7 @@ export class RunningPod implements Pod {
   }
 
   async stats(): Promise<readonly ContainerStats[]> {
-    return this.#states().map(({ name, cgroup }) => readStats(name, cgroup));
+    return this.#states().map((state) => readStats(state, this.state.network));
   }
 
   logs(options: LogOptions = {}): AsyncIterable<LogRecord> {

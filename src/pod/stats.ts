@@ -1,6 +1,8 @@
-// What a container uses at this moment, from its control group's files.
+// What a container uses at this moment, from its control group's files; what its pod sends and takes
+// in, from those of its network namespace.
 
 import { readFileSync } from "node:fs";
+import { readTraffic } from "./network-info.ts";
 
 export interface ContainerStats {
   readonly name: string;
@@ -14,6 +16,9 @@ export interface ContainerStats {
   /** Of block devices, since the container's start. */
   readonly readBytes: number | undefined;
   readonly writtenBytes: number | undefined;
+  /** Of the whole pod, which has one interface. Undefined where it has none of its own. */
+  readonly receivedBytes: number | undefined;
+  readonly sentBytes: number | undefined;
   /** How much of the last ten seconds was spent waiting, by what was waited for. */
   readonly pressure: Readonly<Record<"cpu" | "memory" | "io", Pressure | undefined>>;
 }
@@ -24,8 +29,15 @@ export interface Pressure {
   readonly full: number;
 }
 
-export function readStats(name: string, cgroup: string): ContainerStats {
+interface Measured {
+  readonly name: string;
+  readonly cgroup: string;
+  readonly pid: number;
+}
+
+export function readStats({ name, cgroup, pid }: Measured, network?: object): ContainerStats {
   const io = ioOf(read(`${cgroup}/io.stat`));
+  const traffic = network && pid !== 0 ? readTraffic(pid) : undefined;
   return {
     name,
     cpuMs: (keyed(`${cgroup}/cpu.stat`, "usage_usec") ?? 0) / 1000,
@@ -35,6 +47,8 @@ export function readStats(name: string, cgroup: string): ContainerStats {
     pids: number(`${cgroup}/pids.current`),
     readBytes: io?.readBytes,
     writtenBytes: io?.writtenBytes,
+    receivedBytes: traffic?.received.bytes,
+    sentBytes: traffic?.sent.bytes,
     pressure: {
       cpu: pressureOf(read(`${cgroup}/cpu.pressure`)),
       memory: pressureOf(read(`${cgroup}/memory.pressure`)),

@@ -13,21 +13,25 @@ function counted(pod: string, name: string, stats: Partial<ContainerStats>) {
   const plain = { cpuMs: 0, memoryBytes: undefined, memoryPeakBytes: undefined };
   const none = { memoryMaxBytes: undefined, pids: undefined };
   const io = { readBytes: undefined, writtenBytes: undefined, pressure: unknown };
+  const net = { receivedBytes: undefined, sentBytes: undefined };
   return {
     pod: { uid: pod, name: pod, namespace: "default" } as Pod,
-    stats: { name, ...plain, ...none, ...io, ...stats },
+    stats: { name, ...plain, ...none, ...io, ...net, ...stats },
   };
 }
 
 const before: Sample = {
   atMs: 1000,
-  containers: [counted("a", "x", { cpuMs: 100, readBytes: 0 }), counted("b", "x", { cpuMs: 50 })],
+  containers: [
+    counted("a", "x", { cpuMs: 100, readBytes: 0 }),
+    counted("b", "x", { cpuMs: 50, receivedBytes: 0 }),
+  ],
 };
 const after: Sample = {
   atMs: 1500,
   containers: [
     counted("a", "x", { cpuMs: 600, readBytes: 1024, memoryBytes: 1 << 20 }),
-    counted("b", "x", { cpuMs: 20 }),
+    counted("b", "x", { cpuMs: 20, receivedBytes: 1024 }),
     counted("c", "x", { cpuMs: 900, pids: 3, memoryMaxBytes: 1 << 30 }),
   ],
 };
@@ -54,10 +58,10 @@ test("rows are sorted by their column, then by name", () => {
 
 test("what the host does not count is a dash", () => {
   expect(printUsage(sortUsage(usageBetween(before, after), "cpu"))).toBe(
-    `POD   CONTAINER   CPU%    MEMORY   LIMIT   PIDS   READ/s   WRITE/s   CPU-PSI   MEM-PSI   IO-PSI
-a     x           100.0   1Mi      -       -      2Ki      -         -         -         -
-b     x           0.0     -        -       -      -        -         -         -         -
-c     x           0.0     -        1Gi     3      -        -         -         -         -
+    `POD   CONTAINER   CPU%    MEMORY   LIMIT   PIDS   READ/s   WRITE/s   NET-IN/s   NET-OUT/s   CPU-PSI   MEM-PSI   IO-PSI
+a     x           100.0   1Mi      -       -      2Ki      -         -          -           -         -         -
+b     x           0.0     -        -       -      -        -         2Ki        -           -         -         -
+c     x           0.0     -        1Gi     3      -        -         -          -           -         -         -
 `,
   );
 });

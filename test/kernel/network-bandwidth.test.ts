@@ -73,6 +73,21 @@ kernelTest("one direction alone, and a pod without annotations has no limit", as
   expect(within(fast.namespace, () => run("tc", "qdisc", "show"))).not.toContain("tbf");
 });
 
+kernelTest("what a pod takes in and sends is counted", async () => {
+  await using a = await up("counted", {});
+  await rate(a.namespace, machine.outside, addresses.outside4, 3);
+  await rate(machine.outside, a.namespace, await routed(a), 1);
+  const [stats] = await a.pod.stats();
+  const { sentBytes = 0, receivedBytes = 0 } = stats ?? {};
+  expect([sentBytes, receivedBytes].map((bytes) => Math.round(bytes / 1e6))).toEqual([3, 1]);
+});
+
+/** The outside learns the way to a pod. */
+async function routed({ v4 }: AddressedPod): Promise<string> {
+  within(machine.outside, () => run("ip", "route", "replace", v4, "via", addresses.host4));
+  return v4;
+}
+
 kernelTest("very small and very large rates are taken", async () => {
   for (const rateText of ["1k", "1P"]) {
     const annotations = {

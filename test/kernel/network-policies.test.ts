@@ -2,12 +2,14 @@
 // and to a world outside, TCP and UDP, IPv4 and IPv6.
 
 import { afterAll, beforeAll, expect } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, rmSync } from "node:fs";
 import type { ObjectManifest } from "../../src/read/pod-manifest/read.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
-import { renewPolicies } from "../../src/pod/network-policies.ts";
+import { findHostNetwork } from "../../src/network/host-network.ts";
+import { admitPod, renewPolicies } from "../../src/pod/network-policies.ts";
 import type { HostPath } from "../../src/spec/paths.ts";
+import { complaintOf } from "../read/manifests.ts";
 import { tcpAsk, tcpEcho, udpAsk, udpEcho } from "../support/echo.ts";
 import { eventually, hostMissing, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
@@ -284,6 +286,25 @@ kernelTest("a pod that stays gets the policies that are beside its manifest now"
   await renew([]);
   expect(await reached(other, web)).toEqual(all);
 });
+
+kernelTest(
+  "a kernel that cannot filter refuses a pod with policies, and says what it lacks",
+  () => {
+    const { state } = machine.host.places;
+    const network = findHostNetwork(state as HostPath);
+    if (!network) throw new Error("pods have had addresses here");
+    const lacks = ["pods publish no ports: table peapod-probe: EPERM"];
+    const without = { ...network, record: { ...network.record, hasRules: false, lacks } };
+    const base = podOf(machine.host, "web", { main: ["pause"] });
+    const spec = readPodManifest(base, { objects: [policy("p", {})] });
+    const words = complaintOf(() => admitPod(without, "nobody", spec, ["10.209.0.9"]));
+    expect(words.split("\n")[0]).toBe(
+      "error[network.no-policies] cannot filter the traffic of pod web by policies: pods publish " +
+        "no ports: table peapod-probe: EPERM",
+    );
+    rmSync(`${state}/policies`, { recursive: true });
+  },
+);
 
 kernelTest("nothing is left of policies when the last pod that brought one has gone", async () => {
   const { state } = machine.host.places;

@@ -34,9 +34,9 @@ type Top = Invocation<typeof flagTable>;
 
 const about = [
   "A container's use of the processor in percent of one CPU, its memory and limit, processes, what",
-  "it reads from and writes to devices, and the percentage of the last ten seconds in which some",
-  "of its processes waited for the processor, memory or devices (pressure stall information). What",
-  "the host does not count is a dash.",
+  "it reads from and writes to devices, what its whole pod takes in from the network and sends, and",
+  "the percentage of the last ten seconds in which some of its processes waited for the processor,",
+  "memory or devices (pressure stall information). What the host does not count is a dash.",
 ];
 const keys = "In a terminal c, m, p, i, w and n sort by the columns, and q ends.";
 
