@@ -35,7 +35,6 @@ import type { BrokenPod, OpenOptions, Pod, PodEvent, UpOptions } from "./types.t
 import type { PodState } from "./read-state.ts";
 
 type ReadPodState = typeof import("./read-state.ts").readPodState;
-
 const queueDefault = 1000;
 
 export class PodHost implements AsyncDisposable {
@@ -131,7 +130,8 @@ export class PodHost implements AsyncDisposable {
       this.#own.add(pod);
       this.#weighLater();
       this.#sweepOnce();
-      this.#networks?.serveNames(pod.state);
+      // For a detached pod its owner does: this process may be a command.
+      if (pod.lifetime === "owner") this.#networks?.serveNames(pod.state);
       // Not before it has ended: closing does not wait for pods that live on.
       const whenEnded = (): void => {
         this.#own.delete(pod);

@@ -3,22 +3,9 @@
 // gives the same answers.
 
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import Type from "typebox";
-import { Compile } from "typebox/compile";
 import type { HostPath } from "../../spec/paths.ts";
 
 export const clusterDomain = "cluster.local";
-
-/** The part of a pod's state that names are about. */
-const State = Compile(
-  Type.Object({
-    hostname: Type.String(),
-    network: Type.Optional(Type.Object({ podIPs: Type.Array(Type.String()) })),
-    manifest: Type.Object({
-      spec: Type.Optional(Type.Object({ subdomain: Type.Optional(Type.String()) })),
-    }),
-  }),
-);
 
 interface KnownPod {
   readonly hostname: string;
@@ -90,14 +77,9 @@ export class PodNames {
     try {
       const uid = readlinkSync(`${this.#state}/names/${link}`).replace(/^.*\//, "");
       if (this.#known.has(uid)) return this.#known.get(uid);
-      const state: unknown = JSON.parse(
-        readFileSync(`${this.#state}/pods/${uid}/pod.json`, "utf8"),
-      );
-      if (!State.Check(state)) return undefined;
-      const { hostname, network, manifest } = state;
-      const subdomain = manifest.spec?.subdomain ?? "";
+      const text = readFileSync(`${this.#state}/pods/${uid}/pod.json`, "utf8");
       if (this.#known.size >= podsMax) this.#known.clear();
-      const known = { hostname, subdomain, podIPs: network?.podIPs ?? [] };
+      const known = readPod(JSON.parse(text));
       this.#known.set(uid, known);
       return known;
     } catch {
@@ -123,4 +105,22 @@ function withoutDomain(
   if (kind === "svc" || kind === "pod")
     return { labels: rest.slice(0, -1), isService: kind === "svc" };
   return { labels: [], isService: false };
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+
+const tree = (value: unknown): Tree =>
+  typeof value === "object" && value !== null ? (value as Tree) : {};
+const text = (value: unknown): string => (typeof value === "string" ? value : "");
+
+/** By hand: a library that compiles a check would take longer to load than a pod to start. */
+function readPod(state: unknown): KnownPod {
+  const { hostname, network, manifest } = tree(state);
+  const { podIPs } = tree(network);
+  const { subdomain } = tree(tree(manifest)["spec"]);
+  return {
+    hostname: text(hostname),
+    subdomain: text(subdomain),
+    podIPs: Array.isArray(podIPs) ? podIPs.map(text).filter(Boolean) : [],
+  };
 }
