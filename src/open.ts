@@ -55,7 +55,7 @@ export interface Peapod extends AsyncDisposable {
     manifest: PodSpec,
     restarted: readonly string[],
   ): Promise<void>;
-  /** Network policies beside the manifest of a pod that stays as it is, in place of those before. */
+  /** Network policies beside the manifest of a pod that stays, in place of those before. */
   renewPolicies(pod: Pick<Pod, "namespace" | "name">, manifest: PodSpec): Promise<void>;
   /** Processor and memory of containers; rejects for what would change the class of service. */
   resize(name: string, wishes: readonly ResizeWish[]): Promise<void>;

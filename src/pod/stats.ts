@@ -1,4 +1,4 @@
-// What a container uses at this moment, from its control group's files; what its pod sends and takes
+// What a container uses now, from its control group's files; what its pod sends and takes
 // in, from those of its network namespace.
 
 import { readFileSync } from "node:fs";
