@@ -49,6 +49,11 @@ export const globalFlags = {
     value: "RANGES",
     help: "where pods get addresses from: 10.1.0.0/16,fd00:1::/64 (default: $PEAPOD_NETWORK_RANGE, else free ones)",
   },
+  "network-mtu": {
+    kind: "count",
+    value: "BYTES",
+    help: "largest packet of the pods' interfaces (default: $PEAPOD_NETWORK_MTU, else that of the host)",
+  },
   "no-color": { kind: "switch", help: "no colours, as with NO_COLOR=1" },
   help: { kind: "switch", short: "h", help: "this text" },
 } as const satisfies FlagTable;

@@ -9,7 +9,13 @@ import { clean } from "./text.ts";
 
 type PlaceFlags = Pick<
   GlobalFlags,
-  "root" | "state" | "logs" | "cgroup-root" | "missing-controllers" | "network" | "network-range"
+  | "root"
+  | "state"
+  | "logs"
+  | "cgroup-root"
+  | "missing-controllers"
+  | "network"
+  | ("network-range" | "network-mtu")
 >;
 
 export async function openFromFlags(
@@ -24,6 +30,7 @@ export async function openFromFlags(
 function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
   const { root, state, logs, network } = flags;
   const networkRange = flags["network-range"];
+  const networkMtu = flags["network-mtu"];
   const cgroupRoot = flags["cgroup-root"];
   const missingControllers = flags["missing-controllers"];
   return {
@@ -35,6 +42,7 @@ function openOptions(flags: PlaceFlags, io: Io): OpenOptions {
     // Checked when it is opened.
     ...(network !== undefined && { network: network as NetworkMode }),
     ...(networkRange !== undefined && { networkRange }),
+    ...(networkMtu !== undefined && { networkMtu }),
     onWarning: (message) => warn(io, message),
   };
 }

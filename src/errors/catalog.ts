@@ -50,6 +50,10 @@ const entries = {
     meaning: "Pods on a bridge of the host get addresses that its owner has to choose.",
     hint: "give a part of the bridge's network that nobody else uses: --network-range 192.168.7.128/25",
   },
+  "network.bad-mtu": {
+    meaning: "Packets of pods cannot be of the size that was asked for.",
+    hint: "leave it out: the default is the size that fits the host's way out",
+  },
   "network.range-taken": {
     meaning: "The host sends packets for the pods' range of addresses somewhere else.",
     hint: "choose another with --network-range",

@@ -17,6 +17,7 @@ import { composeHostSide, composePodSide } from "./link.ts";
 
 export interface AttachWish {
   readonly uid: string;
+  readonly mtu?: number | undefined;
   readonly ports: readonly PortSpec[];
   readonly bandwidth?: Bandwidth | undefined;
   readonly originOf: (field: string) => Origin;
@@ -61,7 +62,7 @@ export function detachPod(network: HostNetwork, link: ResolvedLink): void {
 
 function describeNetwork(
   network: HostNetwork,
-  { uid, ports }: AttachWish,
+  { uid, ports, mtu = network.record.mtu }: AttachWish,
   claimed: PodAddresses,
   published: Publishing | undefined,
   shaper: Shaper | undefined,
@@ -71,7 +72,7 @@ function describeNetwork(
     name: interfaceName(uid),
     index: claimed.index,
     group: network.group,
-    mtu: network.record.mtu,
+    mtu,
     addresses,
     loopback: published?.loopback ?? { v4: false, v6: false },
     shaper,

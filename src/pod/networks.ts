@@ -9,6 +9,7 @@ import { noNetwork } from "../spec/network.ts";
 import type { HostPath } from "../spec/paths.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import { originOf } from "../spec/pod-spec.ts";
+import type { PolicyOptions } from "./policy.ts";
 import { linkTarget } from "./state.ts";
 
 /** `cni` is the first of the host's CNI networks; `bridge:NAME` a bridge that the host has. */
@@ -22,6 +23,8 @@ export interface NetworksOptions {
   readonly mode: NetworkMode;
   readonly state: HostPath;
   readonly range: string | undefined;
+  /** Undefined for that of the host's way out. */
+  readonly mtu: number | undefined;
   readonly warn: (message: string) => void;
 }
 
@@ -45,7 +48,12 @@ export class Networks implements AsyncDisposable {
     const network = await this.#open();
     if (!network.record.hasLinks) return undefined;
     const { attachPod } = await import("../network/attach.ts");
-    return attachPod(network, { uid, ports: [], originOf: (field) => noPlace(field) });
+    return attachPod(network, {
+      uid,
+      mtu: this.#options.mtu,
+      ports: [],
+      originOf: (field) => noPlace(field),
+    });
   }
 
   async attach(uid: string, spec: PodSpec, keeperPid: number): Promise<ResolvedNetwork> {
@@ -61,6 +69,7 @@ export class Networks implements AsyncDisposable {
     const { attachPod } = await import("../network/attach.ts");
     return attachPod(network, {
       uid,
+      mtu: this.#options.mtu,
       ports: [...spec.initContainers, ...spec.containers].flatMap(({ ports }) => ports),
       bandwidth: spec.bandwidth,
       originOf: (field) => originOf(spec, field),
@@ -165,7 +174,33 @@ export async function removeNetwork(state: HostPath): Promise<void> {
   removeTable(network);
 }
 
-export function networkMode(text: string | undefined): NetworkMode {
+/** Undefined where pods have only loopback. */
+export function openNetworks(
+  { network, networkRange, networkMtu }: PolicyOptions,
+  state: HostPath,
+  warn: (message: string) => void,
+): Networks | undefined {
+  const { env } = process;
+  const mode = networkMode(network ?? env["PEAPOD_NETWORK"]);
+  if (mode === "none") return undefined;
+  const range = networkRange ?? env["PEAPOD_NETWORK_RANGE"];
+  const mtu = checkMtu(networkMtu ?? env["PEAPOD_NETWORK_MTU"]);
+  return new Networks({ mode, state, range, mtu, warn });
+}
+
+/** IPv6 has no smaller packets, and no interface has larger ones. */
+function checkMtu(asked: string | number | undefined): number | undefined {
+  if (asked === undefined) return undefined;
+  const [least, most] = [1280, 65_535];
+  const mtu = Number(asked);
+  if (Number.isInteger(mtu) && mtu >= least && mtu <= most) return mtu;
+  throw new PodError({
+    code: "network.bad-mtu",
+    message: `${JSON.stringify(asked)} is no size of packets from ${least} to ${most} bytes`,
+  });
+}
+
+function networkMode(text: string | undefined): NetworkMode {
   if (text === undefined || text === "default" || text === "none") return text ?? "default";
   if (text === "cni" || /^(cni|bridge):./.test(text)) return text as NetworkMode;
   throw new PodError({

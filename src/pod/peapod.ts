@@ -16,7 +16,8 @@ import { streamEvents } from "./event-stream.ts";
 import { removeLeftovers } from "./leftovers.ts";
 import { Seed, tearDownWithoutKeeper } from "./keepers.ts";
 import { KeeperPool } from "./keeper-pool.ts";
-import { leaveNetworks, networkMode, Networks, removeNetwork } from "./networks.ts";
+import type { Networks } from "./networks.ts";
+import { leaveNetworks, openNetworks, removeNetwork } from "./networks.ts";
 import { enforcePolicy, policyOf } from "./policy.ts";
 import { timeScale } from "./life/clock.ts";
 import type { OwnerParts } from "./ownership.ts";
@@ -71,23 +72,11 @@ export class PodHost implements AsyncDisposable {
     this.#queue = new PodQueue(options.podsMax ?? Infinity, options.queueMax ?? queueDefault);
     this.places = placesOf(options);
     options.signal?.throwIfAborted();
-    this.#networks = this.#openNetworks();
+    this.#networks = openNetworks(options, this.places.state, (message) => this.#warn(message));
     if (options.pool) {
       this.#pool = new KeeperPool(options.pool, () => this.facts(), this.#seed, this.#networks);
     }
     options.signal?.addEventListener("abort", this.#closeOnAbort, { once: true });
-  }
-
-  #openNetworks(): Networks | undefined {
-    const { network, networkRange } = this.#options;
-    const mode = networkMode(network ?? process.env["PEAPOD_NETWORK"]);
-    if (mode === "none") return undefined;
-    return new Networks({
-      mode,
-      state: this.places.state,
-      range: networkRange ?? process.env["PEAPOD_NETWORK_RANGE"],
-      warn: (message) => this.#warn(message),
-    });
   }
 
   /** Probed on first need: `ps` and `logs` do without. */

@@ -1,11 +1,14 @@
 // Rates that annotations allow a pod: real bytes against the clock.
 
-import { afterAll, beforeAll, expect } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { PodError } from "../../src/errors/pod-error.ts";
+import { PodHost } from "../../src/pod/peapod.ts";
+import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import { tcpDigest, tcpSend } from "../support/echo.ts";
 import { hostMissing, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import type { AddressedPod } from "../support/network-host.ts";
-import { addresses, NetworkHost, run, within } from "../support/network-host.ts";
+import { addressedPod, addresses, NetworkHost, run, within } from "../support/network-host.ts";
 
 const kernelTest = testOrSkip(hostMissing === undefined, hostMissing ?? "");
 const port = 7777;
@@ -87,6 +90,30 @@ async function routed({ v4 }: AddressedPod): Promise<string> {
   within(machine.outside, () => run("ip", "route", "replace", v4, "via", addresses.host4));
   return v4;
 }
+
+kernelTest("interfaces take packets of the size that was asked for, at both ends", async () => {
+  await using host = new PodHost({ ...machine.host.places, network: "default", networkMtu: 1400 });
+  const manifest = podOf(machine.host, "small", { main: ["pause"] });
+  await using pod = await addressedPod(await host.up(readPodManifest(manifest), {}));
+  const inside = within(pod.namespace, () => run("ip", "link", "show", "eth0"));
+  const { network } = (await pod.pod.inspect()).sandbox;
+  const outside = run("ip", "link", "show", network?.interface ?? "");
+  for (const shown of [inside, outside]) expect(shown).toContain("mtu 1400 ");
+});
+
+test("a size that no packet has is refused", async () => {
+  const refusal = (networkMtu: number) => {
+    try {
+      return String(new PodHost({ network: "default", networkMtu }));
+    } catch (error) {
+      return error instanceof PodError ? `${error.code}: ${error.message}` : "";
+    }
+  };
+  expect([refusal(1279), refusal(1500.5)]).toEqual([
+    "network.bad-mtu: 1279 is no size of packets from 1280 to 65535 bytes",
+    "network.bad-mtu: 1500.5 is no size of packets from 1280 to 65535 bytes",
+  ]);
+});
 
 kernelTest("very small and very large rates are taken", async () => {
   for (const rateText of ["1k", "1P"]) {
