@@ -35,10 +35,7 @@ export interface PolicyOptions {
    * `$PEAPOD_NETWORK_RANGE`, else private ones that this host has no routes to.
    */
   readonly networkRange?: string;
-  /**
-   * Largest packet of the pods' interfaces, in bytes. `$PEAPOD_NETWORK_MTU`, else that of the host's
-   * way out.
-   */
+  /** Largest packet of pods, in bytes. `$PEAPOD_NETWORK_MTU`, else that of the way out. */
   readonly networkMtu?: number;
 }
 
