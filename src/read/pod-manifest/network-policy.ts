@@ -6,11 +6,14 @@ import type { PolicyPeer, PolicyPort } from "../../spec/network-policy.ts";
 import { contains, parseCidr } from "./cidr.ts";
 import { invalid } from "./flaw.ts";
 import type { Flaw } from "./flaw.ts";
-import { checkLabels } from "./rules.ts";
+import { checkLabels, checkMetadata } from "./rules.ts";
 import { checkSelector } from "./rules-scheduling.ts";
 import { each, get, itemAt, present } from "./rules-tree.ts";
 import type { Item } from "./rules-tree.ts";
 import type { CheckedNetworkPolicy } from "./schema-network-policy.ts";
+import { NetworkPolicy } from "./schema-network-policy.ts";
+import type { FateRow, SiftOptions } from "./sift.ts";
+import { siftObject } from "./sift.ts";
 import { checkPortName } from "./text.ts";
 import { isMap, show } from "./tree.ts";
 import type { Tree } from "./tree.ts";
@@ -18,7 +21,22 @@ import type { Tree } from "./tree.ts";
 /** The one label that a namespace has here: there are no objects that could have others. */
 const namespaceLabel = "kubernetes.io/metadata.name";
 
-export function checkNetworkPolicy(tree: Tree): Flaw[] {
+interface ReadPolicy {
+  /** Undefined when there are flaws. */
+  readonly policy: NetworkPolicySpec | undefined;
+  readonly flaws: readonly Flaw[];
+  readonly fates: readonly FateRow[];
+}
+
+export function readNetworkPolicy(tree: Tree, options: SiftOptions): ReadPolicy {
+  const { checked, flaws: sifted, fates } = siftObject(NetworkPolicy(), tree, options);
+  const metadata = { tree: get(tree, "metadata") ?? {}, field: "metadata" };
+  const flaws = [...sifted, ...checkMetadata(metadata), ...checkNetworkPolicy(tree)];
+  const isRight = checked && flaws.length === 0;
+  return { policy: isRight ? buildNetworkPolicy(checked) : undefined, flaws, fates };
+}
+
+function checkNetworkPolicy(tree: Tree): Flaw[] {
   const spec: Item = { tree: get(tree, "spec") ?? {}, field: "spec" };
   const rules = (list: "ingress" | "egress", peers: "from" | "to") =>
     each(spec, list).flatMap((rule) => [
@@ -133,7 +151,7 @@ function checkBlock(block: Item): Flaw[] {
 }
 
 /** Of one that was found to be right. */
-export function buildNetworkPolicy({ metadata, spec }: CheckedNetworkPolicy): NetworkPolicySpec {
+function buildNetworkPolicy({ metadata, spec }: CheckedNetworkPolicy): NetworkPolicySpec {
   const { policyTypes = [], ingress, egress } = spec;
   const isAbout = (type: string) =>
     policyTypes.length > 0 ? policyTypes.includes(type) : type === "Ingress" || egress?.length;

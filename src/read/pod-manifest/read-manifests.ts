@@ -16,12 +16,10 @@ import type { Flaw } from "./flaw.ts";
 import { checkJob, readJob } from "./job.ts";
 import { kindOf, kinds } from "./kinds.ts";
 import type { Kind, KindUse } from "./kinds.ts";
-import { buildNetworkPolicy, checkNetworkPolicy } from "./network-policy.ts";
 import { readPod } from "./read-pod.ts";
 import type { PodSource, ReadPodOptions } from "./read-pod.ts";
 import { checkMetadata } from "./rules.ts";
 import { get, getText } from "./rules-tree.ts";
-import { NetworkPolicy } from "./schema-network-policy.ts";
 import { ConfigMap, PersistentVolumeClaim, Secret } from "./schema-objects.ts";
 import { Job } from "./schema-job.ts";
 import { DaemonSet, Deployment, ReplicaSet, StatefulSet } from "./schema-workload.ts";
@@ -256,14 +254,13 @@ function readDataObject(reading: Reading, entry: Entry, kind: keyof typeof objec
 }
 
 function readPolicy(reading: Reading, entry: Entry): void {
-  const { tree } = entry.object;
-  const { checked, flaws: sifted, fates } = siftObject(NetworkPolicy(), tree, reading.options);
-  entry.fates = fates;
-  const metadata = { tree: get(tree, "metadata") ?? {}, field: "metadata" };
-  const rules = [...checkMetadata(metadata), ...checkNetworkPolicy(tree)];
-  const flaws = [...sifted, ...rules, ...checkNew(reading, entry)];
+  // Few files have any; whoever starts a pod waits for what is loaded.
+  const reader: typeof import("./network-policy.ts") = require("./network-policy.ts");
+  const read = reader.readNetworkPolicy(entry.object.tree, reading.options);
+  entry.fates = read.fates;
+  const flaws = [...read.flaws, ...checkNew(reading, entry)];
   report(reading, entry.object, flaws);
-  if (checked && flaws.length === 0) reading.policies.push(buildNetworkPolicy(checked));
+  if (read.policy && flaws.length === 0) reading.policies.push(read.policy);
 }
 
 function readWorkload(reading: Reading, entry: Entry, kind: keyof typeof workloadSchemas): void {
