@@ -4,6 +4,7 @@
 import type { Peapod } from "../open.ts";
 import type { PodChanges } from "../pod/changes.ts";
 import { restartedContainers } from "../pod/changes.ts";
+import type { ResizeWish } from "../pod/resize.ts";
 import type { Pod } from "../pod/types.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { Io } from "./command.ts";
@@ -43,9 +44,11 @@ export async function keepOrEnd(
     return pod;
   }
   const effect = isForced || hasFinished ? "recreate" : (changes?.effect ?? "recreate");
-  if (changes && (effect === "none" || effect === "restart") && fitsAsk(spec)) {
+  const wishes = changes && resizeWishes(changes);
+  if (changes && wishes && effect !== "recreate" && fitsAsk(spec)) {
     const restarted = restartedContainers(changes);
     note(io, `${podLabel(spec)}: ${whatOf(changes)}`);
+    if (wishes.length > 0) await peapod.resize(`${pod.namespace}/${pod.name}`, wishes);
     await peapod.apply(pod, spec, restarted);
     await peapod.renewPolicies(pod, spec);
     return pod;
@@ -56,6 +59,22 @@ export async function keepOrEnd(
   return undefined;
 }
 
+/** Undefined where an amount goes away: only a pod that is started anew is without it. */
+function resizeWishes({ changes }: PodChanges): readonly ResizeWish[] | undefined {
+  const wishes = new Map<string, { requests: Amounts; limits: Amounts }>();
+  for (const { container, field, to } of changes.filter(({ effect }) => effect === "resize")) {
+    const [, list = "", amount = ""] = resizable.exec(field) ?? [];
+    if (container === "" || amount === "" || typeof to !== "number") return undefined;
+    const wish = wishes.get(container) ?? { requests: {}, limits: {} };
+    wish[list === "limits" ? "limits" : "requests"][amount] = to;
+    wishes.set(container, wish);
+  }
+  return Array.from(wishes, ([container, wish]) => ({ container, ...wish }));
+}
+
+const resizable = /\.resources\.(requests|limits)\.(cpuMilli|memoryBytes)$/;
+type Amounts = Record<string, number>;
+
 /** An owner is asked with at most 64 KiB. */
 function fitsAsk({ manifest }: PodSpec): boolean {
   const bytesMax = 60 << 10;
@@ -65,7 +84,10 @@ function fitsAsk({ manifest }: PodSpec): boolean {
 /** `restarted app (image), proxy (command)`; or what changes without a restart. */
 function whatOf(changes: PodChanges): string {
   const names = restartedContainers(changes);
-  if (names.length === 0) return `changed ${reasonsOf(changes)}`;
+  if (names.length === 0) {
+    const what = changes.effect === "resize" ? "resizing" : "changed";
+    return `${what} ${reasonsOf(changes)}`;
+  }
   const why = (name: string) =>
     changes.changes
       .filter(({ container, effect }) => container === name && effect === "restart")
@@ -87,7 +109,7 @@ export function printAgain(all: readonly Again[], isForced: boolean): string {
     if (pod === undefined) return `${label} would be started\n`;
     if (isForced) return `${label} would be started anew: as asked\n`;
     if (changes?.changes.length === 0) return `${label} is unchanged\n`;
-    if (changes && (changes.effect === "none" || changes.effect === "restart")) {
+    if (changes && changes.effect !== "recreate" && resizeWishes(changes)) {
       return `${label}: ${whatOf(changes)}\n`;
     }
     return `${label} would be started anew: ${reasonsOf(changes)}\n`;
