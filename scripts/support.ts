@@ -30,7 +30,8 @@ that \`kubectl get -o yaml\` prints. A null is the same as leaving the field out
   pods and for containers. Kubernetes uses a linear scale, where one CPU is 39, for pods.
 - **hostPath** without a type needs a source that exists. Container runtimes make an empty
   directory.
-- **dnsPolicy** \`ClusterFirst\` is \`Default\`: there is no cluster whose names come first.
+- **dnsPolicy** \`ClusterFirst\` asks peapod's own name server first, which knows the pods of this
+  host, see [network](network.md). Where pods have only loopback it is \`Default\`.
 - **A first start that fails** is taken back whole; later failures are restarted as Kubernetes does,
   see [life](life.md).
 - **emptyDir.sizeLimit** holds volumes with \`medium: Memory\` to their size. Volumes on disk, and

@@ -25,12 +25,12 @@ test("an amount that differs is resized, and one that goes away starts the pod a
   const before = text("{cpu: 100m, memory: 64Mi}");
   expect(told(before, before)).toBe("web is unchanged\n");
   expect(told(before, text("{cpu: 200m, memory: 64Mi}"))).toBe(
-    "pod/web: resizing spec.containers[0].resources.limits.cpuMilli\n",
+    "web: resizing spec.containers[0].resources.limits.cpuMilli\n",
   );
   expect(told(before, text("{memory: 64Mi}"))).toBe(
     "web would be started anew: spec.containers[0].resources.limits.cpuMilli\n",
   );
   expect(told(before, text("{cpu: 200m, memory: 64Mi}", "rootfs:/other"))).toBe(
-    "pod/web: restarting app (image)\n",
+    "web: restarting app (image)\n",
   );
 });

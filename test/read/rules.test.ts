@@ -236,7 +236,7 @@ test("inert fields are checked all the same", () => {
   ]);
 });
 
-test("a size limit on disk is accepted and said to be inert", () => {
+test("a size limit means something on disk and in memory", () => {
   const text = `
 apiVersion: v1
 kind: Pod
@@ -249,8 +249,5 @@ spec:
   containers: [{ name: a, image: host, command: [a] }]
 `;
   const [spec] = readPodManifests(text, "a.yaml");
-  expect(spec?.inert.map(({ origin, reason }) => `${origin.field}: ${reason}`)).toEqual([
-    "spec.volumes[0].emptyDir.sizeLimit: a volume on disk is not measured yet; " +
-      "only medium: Memory is held to its limit",
-  ]);
+  expect(spec?.inert.map(({ origin, reason }) => `${origin.field}: ${reason}`)).toEqual([]);
 });

@@ -45,27 +45,11 @@ export interface FateRow {
 /** Where the fate of one field hangs on another. */
 function refinedFate(tree: Tree, { field, fate }: FateRow): Fate {
   const spec = isMap(tree) && isMap(tree.spec) ? tree.spec : {};
-  return field === "spec.hostname" && spec.hostNetwork === true
-    ? hostNamed
-    : isDiskLimit(spec, field)
-      ? diskLimit
-      : fate;
-}
-
-function isDiskLimit(spec: TreeMap, field: string): boolean {
-  const index = /^spec\.volumes\[([0-9]+)\]\.emptyDir\.sizeLimit$/.exec(field)?.[1];
-  if (index === undefined) return false;
-  const volume = Array.isArray(spec.volumes) ? spec.volumes[Number(index)] : undefined;
-  return isMap(volume) && isMap(volume.emptyDir) && volume.emptyDir.medium !== "Memory";
+  return field === "spec.hostname" && spec.hostNetwork === true ? hostNamed : fate;
 }
 
 const supported: Fate = { fate: "supported" };
 const hostNamed: Fate = { fate: "inert", reason: "a pod with hostNetwork has the host's name" };
-const diskLimit: Fate = {
-  fate: "inert",
-  reason: "a volume on disk is not measured yet; only medium: Memory is held to its limit",
-};
-
 interface Sieve {
   /** Of the whole object: an unknown field may belong elsewhere in it. */
   readonly schema: z.ZodType;
