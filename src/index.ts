@@ -1,10 +1,9 @@
 // The public module: names and nothing else. The command line uses the same.
 
 export type * from "./pod/types.ts";
-export type { RestartOptions } from "./pod/asking.ts";
 export type { ContainerStats, Pressure } from "./pod/stats.ts";
 export type { PodChange, PodChanges } from "./pod/changes.ts";
-export type { ResizableAmounts, ResizeWish } from "./pod/resize.ts";
+export type { ResizableAmounts, ResizeWish, RestartOptions } from "./pod/shapes.ts";
 export type { KeptVolume } from "./pod/kept-volumes.ts";
 export type * from "./pod/description-types.ts";
 export type { DoctorFinding } from "./pod/doctor.ts";

@@ -9,9 +9,8 @@ import type { CommitImageOptions, FileChange, ImageStoreApi } from "./image/type
 import type { KeptVolume } from "./pod/kept-volumes.ts";
 import { needsOwner } from "./pod/needs.ts";
 import type { PodChanges } from "./pod/changes.ts";
-import type { RestartOptions } from "./pod/asking.ts";
 import { PodHost } from "./pod/peapod.ts";
-import type { ResizeWish } from "./pod/resize.ts";
+import type { ResizeWish, RestartOptions } from "./pod/shapes.ts";
 import { linkTarget } from "./pod/state.ts";
 import type {
   BrokenPod,

@@ -4,7 +4,7 @@
 import type { Peapod } from "../open.ts";
 import type { PodChanges } from "../pod/changes.ts";
 import { restartedContainers } from "../pod/changes.ts";
-import type { ResizeWish } from "../pod/resize.ts";
+import type { ResizeWish } from "../pod/shapes.ts";
 import type { Pod } from "../pod/types.ts";
 import type { PodSpec } from "../spec/pod-spec.ts";
 import type { Io } from "./command.ts";

@@ -5,17 +5,11 @@ import type { Ask } from "../launch/keeper-client.ts";
 import type { ApplyQuestion } from "./apply.ts";
 import type { Answer, Question } from "./questions.ts";
 import type { RunningPod } from "./running-pod.ts";
+import type { RestartOptions } from "./shapes.ts";
 
 /** An owner may go while it is asked, and another come. */
 const attemptsMax = 20;
 const attemptMs = 50;
-
-export interface RestartOptions {
-  /** Default: all that go on running. */
-  readonly container?: string;
-  /** Between the stop signal and SIGKILL. Default: that of the manifest. */
-  readonly graceMs?: number;
-}
 
 /** Resolves when the containers are being started again. */
 export async function restartPod(pod: RunningPod, options: RestartOptions): Promise<void> {

@@ -2,34 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import type { PodState } from "./read-state.ts";
-
-export interface PodNetwork {
-  /** The pod's end is `eth0`; this is the name of the other, on the host. */
-  readonly interface: string;
-  /** The primary one first. */
-  readonly podIPs: readonly string[];
-  readonly hostIPs: readonly string[];
-  /** Where everything goes that is for others. */
-  readonly gateways: readonly string[];
-  readonly ports: readonly PublishedPort[];
-  /** As the pod sees it: received, and sent. */
-  readonly received: Traffic;
-  readonly sent: Traffic;
-}
-
-export interface PublishedPort {
-  /** Empty for every address of the host. */
-  readonly hostIP: string;
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: "TCP" | "UDP" | "SCTP";
-}
-
-export interface Traffic {
-  readonly bytes: number;
-  readonly packets: number;
-  readonly dropped: number;
-}
+import type { PodNetwork, Traffic } from "./shapes.ts";
 
 /** Undefined for a pod that has only loopback, or the host's network. */
 export function readPodNetwork(

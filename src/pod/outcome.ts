@@ -5,14 +5,7 @@ import { PodError } from "../errors/pod-error.ts";
 import type { KeeperClient } from "../launch/keeper-client.ts";
 import type { Ownership } from "./ownership.ts";
 import type { PodState } from "./read-state.ts";
-
-/** What became of a pod that has done its work. */
-export interface PodOutcome {
-  readonly phase: "Succeeded" | "Failed";
-  /** `DeadlineExceeded`, `Evicted`; empty for the containers' own doing. */
-  readonly reason: string;
-  readonly message: string;
-}
+import type { PodOutcome } from "./shapes.ts";
 
 export interface WatchedPod {
   readonly state: PodState;

@@ -1,7 +1,7 @@
 // What a pod's owner is asked to do to it, by whoever does not own it.
 
 import type { ErrorCode } from "../errors/catalog.ts";
-import type { ResizeWish } from "./resize.ts";
+import type { ResizeWish } from "./shapes.ts";
 
 export type Question =
   | { readonly ask: "down"; readonly graceMs: number }

@@ -18,20 +18,8 @@ import { originOf } from "../spec/pod-spec.ts";
 import { containerResources, podResources } from "../spec/resources.ts";
 import { withResources } from "./resized-manifest.ts";
 import type { PodState } from "./read-state.ts";
+import type { ResizeWish } from "./shapes.ts";
 import { replacePodState } from "./state.ts";
-
-/** What is to be different; what is left out stays. */
-export interface ResizeWish {
-  readonly container: string;
-  readonly requests: ResizableAmounts;
-  readonly limits: ResizableAmounts;
-}
-
-/** Nothing else of a container can change in place. */
-export interface ResizableAmounts {
-  readonly cpuMilli?: number;
-  readonly memoryBytes?: number;
-}
 
 export interface Resize {
   /** As it is to be. */

@@ -119,7 +119,7 @@ export class RunningPod implements Pod {
     return outcome.untilReady(this.#watched);
   }
 
-  get finished(): Promise<outcome.PodOutcome> {
+  get finished(): Pod["finished"] {
     return outcome.untilFinished(this.#watched);
   }
 

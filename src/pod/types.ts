@@ -1,11 +1,10 @@
 // The public shapes of a running pod: what services and the command line see. No behaviour belongs
 // here.
 
-import type { PodOutcome } from "./outcome.ts";
+import type { PodNetwork, PodOutcome } from "./shapes.ts";
 import type { ImageLayer, PullProgress } from "../image/types.ts";
 import type { PodError } from "../errors/pod-error.ts";
 import type { ForwardOptions, Forwarding } from "./forward.ts";
-import type { PodNetwork } from "./network-info.ts";
 import type { PackOptions } from "./copy/pack.ts";
 import type { FileKind } from "./copy/place.ts";
 import type { UnpackOptions } from "./copy/unpack.ts";

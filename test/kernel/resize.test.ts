@@ -7,7 +7,7 @@ import { askOwner } from "../../src/pod/asking.ts";
 import type { RunningPod } from "../../src/pod/running-pod.ts";
 import { applyResize, prepareResize } from "../../src/pod/resize.ts";
 import { readPodState } from "../../src/pod/read-state.ts";
-import type { ResizeWish } from "../../src/pod/resize.ts";
+import type { ResizeWish } from "../../src/pod/shapes.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";

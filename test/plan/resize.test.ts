@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { planResize } from "../../src/plan/resize.ts";
 import { prepareResize } from "../../src/pod/resize.ts";
-import type { ResizeWish } from "../../src/pod/resize.ts";
+import type { ResizeWish } from "../../src/pod/shapes.ts";
 import type { PodState } from "../../src/pod/read-state.ts";
 import { readPodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";

@@ -1,6 +1,6 @@
 // What pods have of the network: addresses, ways out, published ports, traffic.
 
-import type { PodNetwork, PublishedPort, Traffic } from "../../pod/network-info.ts";
+import type { PodNetwork, PublishedPort, Traffic } from "../../pod/shapes.ts";
 import { defineCommand } from "../command.ts";
 import { printData } from "../data.ts";
 import type { FlagTable } from "../flags.ts";

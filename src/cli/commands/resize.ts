@@ -1,6 +1,6 @@
 // Gives the containers of a running pod more or less of the processor and of memory.
 
-import type { ResizableAmounts } from "../../pod/resize.ts";
+import type { ResizableAmounts } from "../../pod/shapes.ts";
 import { defineCommand, oneOperand } from "../command.ts";
 import type { FlagTable } from "../flags.ts";
 import { usageError } from "../flags.ts";

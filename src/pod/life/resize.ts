@@ -1,7 +1,7 @@
 // Other amounts for containers of a pod that runs, by its owner: their next runs have them too.
 
 import type { PodSpec } from "../../spec/pod-spec.ts";
-import type { ResizeWish } from "../resize.ts";
+import type { ResizeWish } from "../shapes.ts";
 import { applyResize, prepareResize } from "../resize.ts";
 import type { PodLife } from "./pod-life.ts";
 import { restartNamed } from "./restart-named.ts";

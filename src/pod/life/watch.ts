@@ -2,7 +2,8 @@
 
 import { watch } from "node:fs";
 import { PodError } from "../../errors/pod-error.ts";
-import type { PodOutcome, WatchedPod } from "../outcome.ts";
+import type { WatchedPod } from "../outcome.ts";
+import type { PodOutcome } from "../shapes.ts";
 import { readRecord } from "../record.ts";
 import type { Journal } from "./journal.ts";
 import { readJournal } from "./journal.ts";
