@@ -48,7 +48,8 @@ fn watchInput(keeper: *Keeper, attachment: *Attachment, index: u32) void {
 pub fn onInput(keeper: *Keeper, index: u32) void {
     const attachment = &keeper.attachments[index];
     const process = keeper.find(attachment.process) orelse return detach(keeper, attachment);
-    const rc = linux.read(attachment.input.raw, &attachment.held, attachment.held.len);
+    const held = &keeper.input_held[index];
+    const rc = linux.read(attachment.input.raw, held, held.len);
     switch (linux.errno(rc)) {
         .SUCCESS => {},
         .AGAIN, .INTR => return,
@@ -79,13 +80,14 @@ fn passInput(keeper: *Keeper, process: *Process, attachment: *Attachment) void {
         (@intFromPtr(attachment) - @intFromPtr(&keeper.attachments)) / @sizeOf(Attachment),
     );
     if (target < 0) return endInput(keeper, process, attachment);
-    const rc = linux.write(target, &attachment.held, attachment.held_bytes);
+    const held = &keeper.input_held[index];
+    const rc = linux.write(target, held, attachment.held_bytes);
     const taken: u32 = switch (linux.errno(rc)) {
         .SUCCESS => @intCast(rc),
         .AGAIN, .INTR => 0,
         else => return endInput(keeper, process, attachment),
     };
-    std.mem.copyForwards(u8, &attachment.held, attachment.held[taken..attachment.held_bytes]);
+    std.mem.copyForwards(u8, held, held[taken..attachment.held_bytes]);
     attachment.held_bytes -= taken;
     if (attachment.held_bytes > 0) {
         // Nobody would ever hear what became of it.

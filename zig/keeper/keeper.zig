@@ -137,8 +137,7 @@ pub const Attachment = struct {
     input: Fd = .none,
     out: Fd = .none,
     err: Fd = .none,
-    /// Input that the process has not taken yet.
-    held: [512]u8 = undefined,
+    /// Input that the process has not taken yet, in `Keeper.input_held`.
     held_bytes: u32 = 0,
 };
 
@@ -161,6 +160,7 @@ pub const Keeper = struct {
     /// Monotonic; no process wants to be woken before. 0 for never.
     wake_ns: i64,
     attachments: [attachments_max]Attachment,
+    input_held: [attachments_max][512]u8,
     dials: [dial.in_flight_max]dial.Dial,
     /// One past the highest place that was ever in use; a place is written when it is taken.
     dials_used: u32,
