@@ -141,7 +141,8 @@ describe("a page's manifest reaches its state", () => {
         expect((await cli.run(["up", "-d", file])).status).toBe(0);
         // The second run finds what the first has left in its claim.
         await eventually(logs, (text) => text === "db-1\n".repeat(runs));
-        expect((await cli.run(["down", "-f", file])).status).toBe(0);
+        const withClaims = runs === 2 ? ["-v"] : [];
+        expect((await cli.run(["down", ...withClaims, "-f", file])).status).toBe(0);
       }
     },
     30_000,

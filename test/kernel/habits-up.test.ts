@@ -32,13 +32,14 @@ async function manifest(
 }
 
 /** Fails until the given run, by a counter in a volume that outlives the runs. */
-const untilRun = (run: number) =>
-  `n=$(cat /data/n 2>/dev/null || echo 0); echo $((n+1)) > /data/n; echo run $n; [ $n = ${run} ]`;
+const untilRun = (run: number, seconds: number) =>
+  "n=$(cat /data/n 2>/dev/null || echo 0); echo $((n+1)) > /data/n; echo run $n; " +
+  `sleep ${seconds}; [ $n = ${run} ]`;
 const data = { volumes: [{ name: "data", emptyDir: {} }] };
 const withData = { volumeMounts: [{ name: "data", mountPath: "/data" }] };
 
-async function retrying(name: string, run: number): Promise<string> {
-  const file = cli.manifest(name, { app: untilRun(run) }, withData);
+async function retrying(name: string, run: number, seconds = 0): Promise<string> {
+  const file = cli.manifest(name, { app: untilRun(run, seconds) }, withData);
   const pod = (await Bun.file(file).json()) as { spec: object };
   const spec = { ...pod.spec, ...data, restartPolicy: "OnFailure" };
   await Bun.write(file, JSON.stringify({ ...pod, spec }));
@@ -94,7 +95,8 @@ describe("up", () => {
 
 describe("logs", () => {
   test("-f goes on past restarts and ends with the pod's work; -p is the run before", async () => {
-    const file = await retrying("relog", 2);
+    // Long enough for a command to begin to follow the first run.
+    const file = await retrying("relog", 2, 1.5);
     expect((await peapod("up", "-d", file)).status).toBe(0);
     expect((await peapod("logs", "-f", "relog")).out).toBe("run 0\nrun 1\nrun 2\n");
     expect((await peapod("logs", "relog")).out).toBe("run 2\n");
