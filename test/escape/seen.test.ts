@@ -6,7 +6,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { PodManifest } from "../../src/read/pod-manifest/read.ts";
 import type { TestHost } from "../support/host.ts";
-import { hostMissing, logOf, openTestHost, podOf } from "../support/host.ts";
+import { eventually, hostMissing, logOf, openTestHost, podOf } from "../support/host.ts";
 import { testOrSkip } from "../support/must-run.ts";
 import { textOf } from "../support/pods.ts";
 import { probeLines } from "../support/probe.ts";
@@ -21,8 +21,8 @@ type Container = Spec["containers"][number];
 interface Mode {
   readonly spec?: Partial<Spec>;
   readonly container?: Partial<Container>;
-  /** Seen by a command, or in another way, instead of by the container's own program. */
-  readonly how?: "exec";
+  /** Who looks: the container's own program where nothing is said. */
+  readonly how?: "exec" | "postStart" | "probe" | "debug";
 }
 
 const securely = (securityContext: Container["securityContext"]): Mode => ({
@@ -32,6 +32,9 @@ const podwise = (securityContext: Spec["securityContext"]): Mode => ({ spec: { s
 
 const modes: Readonly<Record<string, Mode>> = {
   exec: { how: "exec" },
+  "a-post-start-hook": { how: "postStart" },
+  "a-probe": { how: "probe" },
+  "a-debug-container": { how: "debug" },
   "exec-of-a-user": { ...securely({ runAsUser: 1000, runAsGroup: 1000 }), how: "exec" },
   "exec-privileged": { ...securely({ privileged: true }), how: "exec" },
   "user-namespace": { spec: { hostUsers: false } },
@@ -59,8 +62,39 @@ const modes: Readonly<Record<string, Mode>> = {
   sysctls: podwise({ sysctls: [{ name: "net.ipv4.ip_unprivileged_port_start", value: "0" }] }),
 };
 
+const report = "/report";
+
+/** By a command whose output nobody keeps: it writes it down. */
+async function lookFromInside(host: TestHost, { spec, container, how }: Mode): Promise<string[]> {
+  const exec = { command: ["/probe", "to", report, ...words, "say", "done"] };
+  const asked: Partial<Container> =
+    how === "postStart"
+      ? { lifecycle: { postStart: { exec } } }
+      : { startupProbe: { exec, failureThreshold: 1, timeoutSeconds: 10 } };
+  await using pod = await host.up(
+    podOf(host, "seen", { only: ["pause"] }, spec, { ...container, ...asked }),
+  );
+  const text = await eventually(
+    async () => textOf(await pod.files.read(report).catch(() => new Uint8Array())),
+    (seen) => seen.endsWith("done\n"),
+  );
+  return linesOf(probeLines(text));
+}
+
+async function lookBeside(host: TestHost, { spec, container }: Mode): Promise<string[]> {
+  await using pod = await host.up(podOf(host, "seen", { only: ["pause"] }, spec, container));
+  const image = `rootfs:${host.rootfs}`;
+  const command = ["/probe", ...words];
+  const name = await pod.debug({ name: "debug", image, command, targetContainerName: "only" });
+  await pod.container(name).exited;
+  return linesOf(probeLines(await logOf(pod, name)));
+}
+
 /** What the container `only` of such a pod sees. */
-async function look(host: TestHost, { spec, container, how }: Mode): Promise<string[]> {
+async function look(host: TestHost, mode: Mode): Promise<string[]> {
+  const { spec, container, how } = mode;
+  if (how === "debug") return lookBeside(host, mode);
+  if (how === "postStart" || how === "probe") return lookFromInside(host, mode);
   if (how === "exec") {
     await using pod = await host.up(podOf(host, "seen", { only: ["pause"] }, spec, container));
     const { stdout } = await pod.exec(["/probe", ...words]).result;
