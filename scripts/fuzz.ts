@@ -11,6 +11,7 @@ import { keeperTarget } from "../test/fuzz/keeper-target.ts";
 import { layerTarget } from "../test/fuzz/layer-target.ts";
 import { manifestTarget } from "../test/fuzz/manifest-target.ts";
 import { planTarget } from "../test/fuzz/plan-target.ts";
+import { seccompTarget, seccompWordsTarget } from "../test/fuzz/seccomp-target.ts";
 import { usersTarget } from "../test/fuzz/users-target.ts";
 import { root } from "./library.mjs";
 
@@ -27,6 +28,8 @@ using layers = layerTarget();
 const targets: readonly FuzzTarget[] = [
   planTarget,
   manifestTarget,
+  seccompTarget,
+  seccompWordsTarget,
   users,
   // Keepers and the files of layers are real, and need root.
   ...(process.getuid?.() === 0 ? [keeperTarget, layers] : []),

@@ -7,6 +7,7 @@ import type { FuzzTarget } from "./fuzzer.ts";
 import { layerTarget } from "./layer-target.ts";
 import { manifestTarget } from "./manifest-target.ts";
 import { planTarget } from "./plan-target.ts";
+import { seccompTarget, seccompWordsTarget } from "./seccomp-target.ts";
 import { usersTarget } from "./users-target.ts";
 
 const seconds = 3;
@@ -30,6 +31,15 @@ test("any bytes for a plan are printed or refused", () => expectNoFailure(planTa
 
 test("any text for a manifest is read or refused with a place", () =>
   expectNoFailure(manifestTarget));
+
+test("any text for a seccomp profile is a program or refused", () =>
+  expectNoFailure(seccompTarget));
+
+test("seccomp profiles made at random decide as their words do", async () => {
+  const { failure, inputs } = await fuzz(seccompWordsTarget, { seconds, seed: 7 });
+  expect(failure).toBeUndefined();
+  expect(inputs).toBeGreaterThan(5);
+});
 
 test("any passwd and group give ids in range or a refusal", async () => {
   using target = usersTarget();
