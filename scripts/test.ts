@@ -47,7 +47,10 @@ const packageFiles = files.filter((file) => file.startsWith("test/package/"));
 const elsewhere = [...vmFiles, ...kernelFiles, ...packageFiles];
 const pureFiles = files.filter((file) => !elsewhere.includes(file));
 /** What depends on controllers or on the kernel; the emulated machine is too slow for all. */
-const guestNames = ["exec", "image-layers", "image-volume", "limits", "namespaces", "volumes"];
+const guestNames = [
+  ...["documentation", "exec", "habits-top", "image-layers", "image-volume", "limits"],
+  ...["namespaces", "resize", "volumes"],
+];
 const guestFiles = guestNames.map((name) => `test/kernel/${name}.test.ts`);
 
 const suites: readonly Suite[] = [
