@@ -3,7 +3,6 @@
 
 import { PodError } from "../../errors/pod-error.ts";
 import type { Ask, ExitedEvent, KeeperClient } from "../../launch/keeper-client.ts";
-import { KeeperGone } from "../../launch/keeper-client.ts";
 import { firstLaunches } from "../../spec/launches.ts";
 import type { ContainerSpec, PodSpec } from "../../spec/pod-spec.ts";
 import type { ContainerEntry, PodState } from "../read-state.ts";
@@ -26,7 +25,7 @@ import { killForRestart } from "./restart-all.ts";
 import { resumeUnit } from "./resume.ts";
 import { Runs } from "./runs.ts";
 import type { StopContext } from "./stop.ts";
-import { stopUnit, Winding } from "./stop.ts";
+import { ignoreGone, stopUnit, Winding } from "./stop.ts";
 import { exitText } from "./texts.ts";
 import { Unit } from "./unit.ts";
 
@@ -390,10 +389,6 @@ export class PodLife implements Disposable {
     this.save();
     this.#winding ??= new Winding(this.units, deadlineMs, this.#stop);
     this.#winding.deadline.lower(deadlineMs);
-    return this.#winding.done.catch(ignoreGone);
+    return this.#winding.done;
   }
-}
-
-function ignoreGone(error: unknown): void {
-  if (!(error instanceof KeeperGone)) throw error;
 }

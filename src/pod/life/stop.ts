@@ -1,7 +1,8 @@
 // Ending containers: hooks, turns, signals, and patience that runs out. Of one while its pod lives
 // on, and of all.
 
-import type { KeeperClient } from "../../launch/keeper-client.ts";
+import { PodError } from "../../errors/pod-error.ts";
+import { type KeeperClient, KeeperGone } from "../../launch/keeper-client.ts";
 import type { Clock } from "./clock.ts";
 import { Deadline } from "./deadline.ts";
 import type { Unit } from "./unit.ts";
@@ -57,6 +58,12 @@ async function preStop(unit: Unit, deadline: Deadline, context: StopContext): Pr
   context.save();
 }
 
+/** With the keeper went all that there was to end; another request may have ended it first. */
+export function ignoreGone(error: unknown): void {
+  if (error instanceof PodError && error.code === "pod.keeper-lost") return;
+  if (!(error instanceof KeeperGone)) throw error;
+}
+
 /** All containers of a pod at once, each in its turn. */
 export class Winding {
   readonly deadline: Deadline;
@@ -69,7 +76,7 @@ export class Winding {
     const followers: Promise<void>[] = [];
     for (const unit of units.toReversed()) {
       const turn = unit.kind === "sidecar" ? Promise.all([...followers]) : undefined;
-      const stop = stopUnit(unit, this.deadline, context, turn);
+      const stop = stopUnit(unit, this.deadline, context, turn).catch(ignoreGone);
       stops.set(unit, stop);
       if (unit.kind === "sidecar" || unit.kind === "container") followers.push(stop);
     }
