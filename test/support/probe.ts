@@ -29,12 +29,26 @@ export function probePath(): string {
   return program;
 }
 
-/** Lines that the probe's behaviours wrote themselves (`say`, `print`) are left out. */
+/**
+ * Lines that the probe's behaviours wrote themselves (`say`, `print`) are left out, and a last one
+ * that is still being written.
+ */
 export function probeLines(output: string): ProbeLine[] {
-  return output
-    .split("\n")
+  const lines = output.split("\n");
+  const unended = lines.pop() ?? "";
+  if (isJson(unended)) lines.push(unended);
+  return lines
     .filter((line) => line.startsWith('{"ask":'))
     .map((line) => JSON.parse(line) as ProbeLine); // The format of zig/guest/probe.zig.
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Question to answer, or to the errno's name. A question asked twice keeps its last answer. */
