@@ -66,13 +66,14 @@ fn removeChildren(report: *Report, directory: i32, depth: u32) error{Syscall}!vo
             offset += entry.reclen;
             if (entry.type != linux.DT.DIR or name[0] == '.') continue;
             const flags = calls.O_RDONLY | calls.O_DIRECTORY | calls.O_CLOEXEC | calls.O_NOFOLLOW;
-            const child: Fd = .from(
-                try check(report, .openat, calls.openat(directory, name, flags, 0)),
-            );
+            const opened = calls.openat(directory, name, flags, 0);
+            if (linux.errno(opened) == .NOENT) continue; // Somebody else removed it meanwhile.
+            const child: Fd = .from(try check(report, .openat, opened));
             defer child.close();
 
             try removeChildren(report, child.raw, depth + 1);
-            _ = try check(report, .unlinkat, calls.unlinkat(directory, name, calls.AT_REMOVEDIR));
+            const removed = calls.unlinkat(directory, name, calls.AT_REMOVEDIR);
+            if (linux.errno(removed) != .NOENT) _ = try check(report, .unlinkat, removed);
         }
     }
 }

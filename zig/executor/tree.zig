@@ -39,9 +39,9 @@ pub fn removeSome(
         },
         else => {},
     }
-    const top: Fd = .from(
-        try check(report, .openat, calls.openat(parent, name, open_directory, 0)),
-    );
+    const opened = calls.openat(parent, name, open_directory, 0);
+    if (linux.errno(opened) == .NOENT) return; // Somebody else removed it meanwhile.
+    const top: Fd = .from(try check(report, .openat, opened));
     defer top.close();
 
     var removal: Removal = .{ .report = report, .top = top.raw, .entries_left = entries_max };
@@ -65,6 +65,7 @@ const Removal = struct {
         while (true) {
             const found = try removal.empty(directory, depth);
             const rc = calls.unlinkat(parent, name, calls.AT_REMOVEDIR);
+            if (linux.errno(rc) == .NOENT) return;
             if (linux.errno(rc) == .NOTEMPTY and found) {
                 _ = linux.lseek(directory, 0, 0);
                 continue;
@@ -123,11 +124,9 @@ const Removal = struct {
             else => {},
         }
         if (depth == depth_max) return removal.lift(directory, name);
-        const inner: Fd = .from(try check(
-            removal.report,
-            .openat,
-            calls.openat(directory, name, open_directory, 0),
-        ));
+        const opened = calls.openat(directory, name, open_directory, 0);
+        if (linux.errno(opened) == .NOENT) return;
+        const inner: Fd = .from(try check(removal.report, .openat, opened));
         defer inner.close();
 
         try removal.emptyAndRemove(directory, name, inner.raw, depth + 1);
