@@ -156,7 +156,8 @@ imageTest("a Secret beside the pod is what its image is pulled with", async () =
     stringData: { ".dockerconfigjson": JSON.stringify({ auths }) },
   };
   const pod = podOfImage("web", name, { command: ["/probe", "cwd"] });
-  const spec = { ...pod.spec, imagePullSecrets: [{ name: "registry" }] };
+  const imagePullSecrets = [{ name: "registry" }];
+  const spec = { ...pod.spec, imagePullSecrets, restartPolicy: "Never" };
   const documents = [secret, { apiVersion: "v1", kind: "Pod", ...pod, spec }];
   const text = documents.map((document) => JSON.stringify(document)).join("\n---\n");
   await using host = await openImageHost();
